@@ -1,0 +1,294 @@
+// kiln.state/1, kiln.weights/1, kiln.paths/1.
+// SPDX-License-Identifier: MIT
+#include "ext.h"
+
+#include <kiln/ext/paths.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "instance.h"
+#include "paths.h"
+#include "runtime.h"
+#include "stack.h"
+#include "weights_file.h"
+
+// ---- kiln.state/1 -------------------------------------------------------------------------------
+
+static int state_of(const kiln_host *h, struct state **out)
+{
+    struct context *c = host_instance(h) ? host_instance(h)->context : NULL;
+    *out = c ? c->state : NULL;
+    return *out ? KILN_OK : fail(KILN_ERR_UNSUPPORTED, "there is no State in this call");
+}
+
+static int array_tensor(int dtype, int64_t n, const void *data, struct state *s, const char *name,
+                        const kiln_tensor **out)
+{
+    kiln_tensor *t;
+    int e = tensor_new(dtype, 1, &n, &t);
+    if (e)
+        return e;
+    memcpy(tensor_data(t), data, tensor_bytes(t));
+    char *key = xformat(".%s", name);  // lent by the State; its names never begin with a dot
+    state_put_tensor(s, key, t);
+    free(key);
+    *out = t;
+    return KILN_OK;
+}
+
+static int get(const kiln_host *h, const char *name, const kiln_tensor **out)
+{
+    struct state *s;
+    int e = state_of(h, &s);
+    if (e)
+        return e;
+    *out = state_tensor(s, name);
+    if (*out)
+        return KILN_OK;
+    if (!strcmp(name, "score") && s->score)
+        return array_tensor(KILN_F64, s->n, s->score, s, name, out);
+    if (s->net && s->net->net.n_t && (!strcmp(name, "alpha") || !strcmp(name, "sigma")))
+        return array_tensor(KILN_F64, s->net->net.n_t,
+                            *name == 'a' ? s->net->net.alpha : s->net->net.sigma, s, name, out);
+    return KILN_OK;
+}
+
+// Names that a plugin may write: "score", "keep.…", and those with its own id before them.
+static int check_name(const kiln_host *h, const char *name)
+{
+    const char *id = host_instance(h)->bound->def->id;
+    size_t n = strlen(id);
+    if (!strcmp(name, "score") || !strncmp(name, "keep.", 5) ||
+        (!strncmp(name, id, n) && name[n] == '.'))
+        return KILN_OK;
+    return fail(KILN_ERR_ARG, "'%s' is no name that this plugin may write: score, keep.NAME, %s.NAME",
+                name, id);
+}
+
+static int put_score(struct state *s, kiln_tensor *t)
+{
+    double *score = NULL;
+    if (t) {
+        if (t->ndim != 1 || t->shape[0] != s->n)
+            return fail(KILN_ERR_SHAPE, "a score of %s for %lld images",
+                        shape_text(t->ndim, t->shape), (long long)s->n);
+        kiln_tensor *wide;
+        int e = tensor_convert(t, KILN_F64, &wide);
+        if (e)
+            return e;
+        score = xmemdup(tensor_data(wide), tensor_bytes(wide));
+        tensor_unref(wide);
+        tensor_unref(t);
+    }
+    free(s->score);
+    s->score = score;
+    return KILN_OK;
+}
+
+static int put(const kiln_host *h, const char *name, kiln_tensor *t)
+{
+    struct state *s;
+    int e = state_of(h, &s);
+    e = e ? e : check_name(h, name);
+    if (e)
+        return e;
+    if (!strcmp(name, "score"))
+        return put_score(s, t);
+    state_put_tensor(s, name, t);
+    return KILN_OK;
+}
+
+static int append(const kiln_host *h, const char *name, const kiln_tensor *t)
+{
+    struct state *s;
+    kiln_tensor *both;
+    int e = state_of(h, &s);
+    e = e ? e : check_name(h, name);
+    if (e)
+        return e;
+    const kiln_tensor *old = state_tensor(s, name);
+    if (!old) {
+        e = tensor_clone(t, &both);
+        if (!e)
+            state_put_tensor(s, name, both);
+        return e;
+    }
+    int64_t shape[TENSOR_MAX_DIM] = {0};
+    int same = old->ndim == t->ndim && t->ndim > 0 && tensor_dtype(old) == tensor_dtype(t);
+    for (int32_t k = 0; k < t->ndim && same; k++) {
+        same = k == 0 || old->shape[k] == t->shape[k];
+        shape[k] = t->shape[k] + (k ? 0 : old->shape[0]);
+    }
+    if (!same)
+        return fail(KILN_ERR_SHAPE, "%s of %s cannot be appended to one of %s", name,
+                    shape_text(t->ndim, t->shape), shape_text(old->ndim, old->shape));
+    e = tensor_new(tensor_dtype(t), t->ndim, shape, &both);
+    if (e)
+        return e;
+    memcpy(tensor_data(both), tensor_data(old), tensor_bytes(old));
+    memcpy((char *)tensor_data(both) + tensor_bytes(old), tensor_data(t), tensor_bytes(t));
+    state_put_tensor(s, name, both);
+    return KILN_OK;
+}
+
+static int get_text(const kiln_host *h, const char *key, const char **out)
+{
+    static _Thread_local char number[32];
+    struct state *s;
+    int e = state_of(h, &s);
+    if (e)
+        return e;
+    *out = state_text(s, key);
+    if (!*out && !strcmp(key, "kiln.t_first") && s->net) {
+        snprintf(number, sizeof(number), "%lld", (long long)s->net->net.t_first);
+        *out = number;
+    }
+    return KILN_OK;
+}
+
+static int put_text(const kiln_host *h, const char *key, const char *text)
+{
+    struct state *s;
+    int e = state_of(h, &s);
+    e = e ? e : check_name(h, key);
+    if (!e)
+        state_put_text(s, key, text);
+    return e;
+}
+
+static int encode(const kiln_host *h, const char *const *text, uint32_t n)
+{
+    struct state *s;
+    int e = state_of(h, &s);
+    for (uint32_t i = 0; i < n && !e; i++) {
+        kiln_tensor *emb;
+        int64_t prompt = prompt_handle(text[i]);
+        e = state_embedding(s, prompt, instance_node(host_instance(h))->name, &emb);
+        if (e)
+            break;
+        GROW(s->cond, s->n_cond);
+        s->cond[s->n_cond++] = (struct cond){prompt, emb};
+    }
+    return e;
+}
+
+const kiln_state ext_state = {
+    .size = sizeof(ext_state),
+    .get = get,
+    .put = put,
+    .append = append,
+    .get_text = get_text,
+    .put_text = put_text,
+    .encode = encode,
+};
+
+// ---- kiln.weights/1: a kiln_file is a struct weights_file --------------------------------------
+
+static const struct weights_file *file_of(const kiln_file *f)
+{
+    return (const struct weights_file *)(const void *)f;
+}
+
+static int weights_ext_open(const kiln_host *h, const char *path, kiln_file **out)
+{
+    char *found;
+    struct weights_file *f;
+    (void)h;
+    int e = path_model(path, &found);
+    if (e)
+        return e;
+    e = weights_open(found, &f);
+    free(found);
+    if (!e)
+        *out = (kiln_file *)(void *)f;
+    return e;
+}
+
+static void weights_ext_close(const kiln_host *h, kiln_file *f)
+{
+    (void)h;
+    weights_close((struct weights_file *)(void *)f);
+}
+
+static int weights_ext_entry(const kiln_file *f, uint64_t i, const char **name, int *dtype,
+                             int32_t *ndim, int64_t *shape)
+{
+    const struct weights_entry *x = weights_entry(file_of(f), i);
+    if (!x)
+        return KILN_END;
+    *name = x->name;
+    *dtype = x->dtype;
+    *ndim = x->ndim;
+    memcpy(shape, x->shape, (size_t)x->ndim * sizeof(*shape));
+    return KILN_OK;
+}
+
+static int weights_ext_tensor(const kiln_host *h, const kiln_file *f, const char *name,
+                              const kiln_tensor *near, int dtype, int32_t ndim,
+                              const int64_t *shape, kiln_tensor **out)
+{
+    (void)h;
+    (void)near;
+    return weights_tensor(file_of(f), name, dtype, ndim, shape, out);
+}
+
+static const char *weights_ext_meta(const kiln_file *f, const char *key)
+{
+    return weights_meta(file_of(f), key);
+}
+
+static int weights_ext_json(const kiln_file *f, const char *document, const char *pointer,
+                            double *number, const char **text)
+{
+    return weights_json(file_of(f), document, pointer, number, text);
+}
+
+static int weights_ext_write(const kiln_host *h, const char *path, uint32_t n,
+                             const char *const *name, const kiln_tensor *const *tensor,
+                             const char *const *meta)
+{
+    (void)h;
+    return weights_write(path, n, name, tensor, meta);
+}
+
+const kiln_weights ext_weights = {
+    .size = sizeof(ext_weights),
+    .open = weights_ext_open,
+    .close = weights_ext_close,
+    .entry = weights_ext_entry,
+    .tensor = weights_ext_tensor,
+    .meta = weights_ext_meta,
+    .json = weights_ext_json,
+    .write = weights_ext_write,
+};
+
+// ---- kiln.paths/1 -------------------------------------------------------------------------------
+
+static const char *find(const kiln_host *h, const char *kind, const char *name)
+{
+    static char *model;
+    (void)h;
+    if (!strcmp(kind, "data"))
+        return path_data(name);
+    if (strcmp(kind, "models"))
+        return NULL;
+    free(model);
+    model = NULL;
+    return path_model(name, &model) ? NULL : model;
+}
+
+static const kiln_paths ext_paths = {.size = sizeof(ext_paths), .find = find};
+
+const void *extension_find(const char *id)
+{
+    if (!strcmp(id, "kiln.ops/1"))
+        return runtime.ops;
+    if (!strcmp(id, "kiln.state/1"))
+        return &ext_state;
+    if (!strcmp(id, "kiln.weights/1"))
+        return &ext_weights;
+    if (!strcmp(id, "kiln.paths/1"))
+        return &ext_paths;
+    return NULL;
+}

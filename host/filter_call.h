@@ -1,0 +1,21 @@
+// One call of a filter node: plan, allocate, run, check.
+// SPDX-License-Identifier: MIT
+#ifndef HOST_FILTER_CALL_H
+#define HOST_FILTER_CALL_H
+
+#include "instance.h"
+
+struct filter_result {
+    kiln_tensor *image;
+    int64_t *from;  // [n] rows of the input, NULL: i modulo their number
+    double *t;      // [n], NULL: see carries_t
+    int carries_t;
+    double lo, hi;
+};
+
+// rows describe the input image; its images are in rows->in. r's members are the caller's.
+int filter_call(struct instance *x, struct context *context, const kiln_rows *rows,
+                const kiln_tensor *image, struct filter_result *r);
+void filter_result_free(struct filter_result *r);
+
+#endif

@@ -1,0 +1,29 @@
+// A file being loaded: an image, or documents one after the other.
+// SPDX-License-Identifier: MIT
+#ifndef HOST_LOAD_FILE_H
+#define HOST_LOAD_FILE_H
+
+#include "file.h"
+#include "image_file.h"
+#include "load.h"
+#include "stream.h"
+
+struct loading {
+    const char *path;
+    enum image_alpha alpha;
+    struct stream_reader reader;  // of a State file or another safetensors file
+    char *bytes;                  // of an image
+    size_t n;
+    int64_t count;
+};
+
+// path "-" is standard input.
+int load_open(const char *path, enum image_alpha alpha, struct loading *l);
+int load_next(struct loading *l, struct state **out);  // KILN_END after the last
+void load_close(struct loading *l);
+// An image file in memory as a State in [0,1].
+int load_decode(const char *path, const void *bytes, size_t n, enum image_alpha alpha,
+                struct state **out);
+int64_t max_pixels(void);
+
+#endif

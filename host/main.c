@@ -1,0 +1,341 @@
+// kiln: options, then a verb or a chain.
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "file.h"
+#include "instance.h"
+#include "kernels/kernels.h"
+#include "log.h"
+#include "paths.h"
+#include "pool.h"
+#include "progress.h"
+#include "registry.h"
+#include "run.h"
+#include "runtime.h"
+#include "tensor.h"
+#include "verbs.h"
+
+struct runtime runtime = {.rng = "kiln"};
+
+// ---- signals ------------------------------------------------------------------------------------
+
+static void on_interrupt(int sig)
+{
+    if (interrupted) {  // the second one means it
+        file_cleanup_temporaries();
+        signal(sig, SIG_DFL);
+        raise(sig);
+        _exit(EXIT_INTERRUPTED);
+    }
+    interrupted = 1;
+}
+
+static void on_crash(int sig)
+{
+    static const char before[] = "kiln: ", after[] = ": crashed\n", none[] = "kiln: crashed\n";
+    const char *name = current_node;
+    file_cleanup_temporaries();
+    if (name) {
+        (void)!write(STDERR_FILENO, before, sizeof(before) - 1);
+        (void)!write(STDERR_FILENO, name, strlen(name));
+        (void)!write(STDERR_FILENO, after, sizeof(after) - 1);
+        _exit(EXIT_CRASHED);
+    }
+    (void)!write(STDERR_FILENO, none, sizeof(none) - 1);
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+static int was_interrupted(void)
+{
+    return interrupted;
+}
+
+static void set_signals(void)
+{
+    static char stack[1 << 16];
+    stack_t alt = {.ss_sp = stack, .ss_size = sizeof(stack)};
+    struct sigaction act = {.sa_handler = on_interrupt};  // no SA_RESTART: reads are to end
+    sigaction(SIGINT, &act, NULL);
+    sigaction(SIGTERM, &act, NULL);
+    sigaction(SIGHUP, &act, NULL);
+    signal(SIGPIPE, SIG_IGN);
+#if !defined(__SANITIZE_ADDRESS__)
+    sigaltstack(&alt, NULL);
+    act = (struct sigaction){.sa_handler = on_crash, .sa_flags = SA_ONSTACK | SA_NODEFER};
+    const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    for (size_t i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++)
+        sigaction(crashes[i], &act, NULL);
+#else
+    (void)alt;
+    (void)on_crash;
+#endif
+    file_interrupted = was_interrupted;
+}
+
+// ---- options ------------------------------------------------------------------------------------
+
+enum { O_RNG = 256, O_PRECISION, O_MAX_BATCH, O_MAX_MEMORY, O_PREVIEW };
+
+static const struct option options[] = {
+    {"seed", required_argument, NULL, 's'},
+    {"rng", required_argument, NULL, O_RNG},
+    {"device", required_argument, NULL, 'd'},
+    {"threads", required_argument, NULL, 'j'},
+    {"precision", required_argument, NULL, O_PRECISION},
+    {"max-batch", required_argument, NULL, O_MAX_BATCH},
+    {"max-memory", required_argument, NULL, O_MAX_MEMORY},
+    {"plugins", required_argument, NULL, 'P'},
+    {"models", required_argument, NULL, 'M'},
+    {"dry-run", no_argument, NULL, 'n'},
+    {"keep-going", no_argument, NULL, 'k'},
+    {"preview", required_argument, NULL, O_PREVIEW},
+    {"quiet", no_argument, NULL, 'q'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
+};
+
+static int index_of(const char *word, const char *const *list)
+{
+    for (int i = 0; list[i]; i++)
+        if (!strcmp(word, list[i]))
+            return i;
+    return -1;
+}
+
+static int parse_size(const char *text, size_t *out)
+{
+    static const char units[] = "KMGT";
+    char *copy = xstrdup(text), *end = copy + strlen(copy);
+    double v, scale = 1;
+    if (end > copy && (end[-1] == 'B' || end[-1] == 'b'))
+        *--end = 0;
+    if (end > copy && end[-1] == '%') {
+        struct sysinfo si;
+        sysinfo(&si);
+        scale = (double)si.totalram * si.mem_unit / 100;
+        *--end = 0;
+    } else if (end > copy && strchr(units, end[-1] & ~32)) {
+        for (long k = strchr(units, end[-1] & ~32) - units; k >= 0; k--)
+            scale *= 1024;
+        *--end = 0;
+    }
+    int good = parse_double(copy, &v) && v >= 0 && v * scale < 1e18;
+    free(copy);
+    *out = good ? (size_t)(v * scale) : 0;
+    return good;
+}
+
+static void each_path(const char *list, void (*fn)(const char *))
+{
+    while (*list) {
+        size_t n = strcspn(list, ":");
+        char *path = xstrndup(list, n);
+        if (n)
+            fn(path);
+        free(path);
+        list += n + (list[n] == ':');
+    }
+}
+
+static int wrong_option(const char *name, const char *wants, const char *value)
+{
+    return fail(KILN_ERR_ARG, "%s: wants %s, not '%s'", name, wants, value);
+}
+
+static int set_device(const char *value)
+{
+    if (!strcmp(value, "cpu"))
+        return KILN_OK;
+    if (!strncmp(value, "cuda", 4) && (!value[4] || value[4] == ':'))
+        return fail(KILN_ERR_DEVICE, "--device cuda: this kiln was built without CUDA");
+    return wrong_option("--device", "cpu or cuda[:N]", value);
+}
+
+static int set_option(int opt, const char *value)
+{
+    static const char *const precisions[] = {"fast", "exact", "bf16", "fp16", NULL};
+    int64_t n;
+    switch (opt) {
+    case 's':
+        if (!parse_int(value, &n))
+            return wrong_option("--seed", "a whole number", value);
+        runtime.seed = (uint64_t)n;
+        return KILN_OK;
+    case O_RNG:
+        runtime.rng = value;
+        return KILN_OK;
+    case 'd':
+        return set_device(value);
+    case 'j':
+        if (!parse_int(value, &n) || n < 0 || n > 1024)
+            return wrong_option("--threads", "a whole number in 0..1024", value);
+        runtime.threads = (int)n;
+        return KILN_OK;
+    case O_PRECISION:
+        runtime.precision = index_of(value, precisions);
+        return runtime.precision < 0
+                   ? wrong_option("--precision", "one of fast, exact, bf16, fp16", value)
+                   : KILN_OK;
+    case O_MAX_BATCH:
+        if (!parse_int(value, &runtime.max_batch) || runtime.max_batch < 0)
+            return wrong_option("--max-batch", "a whole number of at least 0", value);
+        return KILN_OK;
+    case O_MAX_MEMORY:
+        return parse_size(value, &runtime.max_memory)
+                   ? KILN_OK
+                   : wrong_option("--max-memory", "a size as 8G, 500M or 75%", value);
+    case 'P':
+        registry_add_dir(value);
+        return KILN_OK;
+    case 'M':
+        paths_add_models(value);
+        return KILN_OK;
+    case 'n':
+        runtime.dry_run = 1;
+        return KILN_OK;
+    case 'k':
+        runtime.keep_going = 1;
+        return KILN_OK;
+    case O_PREVIEW:
+        runtime.preview = value;
+        return KILN_OK;
+    case 'q':
+        runtime.quiet = 1;
+        return KILN_OK;
+    default:
+        runtime.verbose = 1;
+        return KILN_OK;
+    }
+}
+
+static void add_model_dir(const char *dir)
+{
+    paths_add_models(dir);
+}
+
+static int from_environment(void)
+{
+    int e = parse_size("75%", &runtime.max_memory) ? KILN_OK : KILN_ERR_ARG;
+    const char *models = getenv("KILN_MODELS");
+    for (const struct option *o = options; o->name && !e; o++) {
+        char *name = xformat("KILN_%s", o->name);
+        for (char *p = name; *p; p++)
+            *p = (char)(*p == '-' ? '_' : *p >= 'a' && *p <= 'z' ? *p - 32 : *p);
+        const char *value = getenv(name);
+        if (value && *value && o->val != 'P' && o->val != 'M' && o->val != 'h' && o->val != 'V' &&
+            (o->has_arg || strcmp(value, "0")))
+            e = set_option(o->val, value);
+        if (e)
+            fail_in(e, "%s", name);
+        free(name);
+    }
+    if (models)
+        each_path(models, add_model_dir);
+    return e;
+}
+
+// 0: go on at optind; else what to do at once ('h', 'V'), or -1 for an error.
+static int from_command_line(int argc, char **argv)
+{
+    int opt;
+    opterr = 0;
+    while ((opt = getopt_long(argc, argv, "+:s:d:j:P:M:nkqvhV", options, NULL)) != -1) {
+        if (opt == 'h' || opt == 'V')
+            return opt;
+        if (opt == ':' || opt == '?') {
+            const char *word = argv[optind - 1];
+            const char *best = NULL;
+            if (opt == ':') {
+                fail(KILN_ERR_ARG, "option %s wants a value", word);
+                return -1;
+            }
+            for (const struct option *o = options; o->name && word[0] == '-' && word[1] == '-'; o++)
+                if (is_near(word + 2, o->name))
+                    best = o->name;
+            if (best)
+                fail(KILN_ERR_ARG, "no option '%s': did you mean '--%s'?", word, best);
+            else
+                fail(KILN_ERR_ARG, "no option '%s' ('kiln --help' lists them)", word);
+            return -1;
+        }
+        if (set_option(opt, optarg))
+            return -1;
+        runtime.seed_given |= opt == 's';
+        runtime.rng_given |= opt == O_RNG;
+    }
+    return 0;
+}
+
+static int start_up(void)
+{
+    const char *plugins = getenv("KILN_PLUGINS");
+    if (plugins)
+        each_path(plugins, registry_add_dir);
+    registry_add_dir(path_plugins());
+    pool_set_threads(runtime.threads);
+    tensor_limit(runtime.max_memory);
+    runtime.isa = kernels_cpu_isa();
+    if (runtime.isa < 0)
+        return fail(KILN_ERR_ARG, "KILN_CPU: wants one of ref, avx2, avx512, amx, not '%s'",
+                    getenv("KILN_CPU"));
+    runtime.ops = kernels_cpu(runtime.isa, runtime.precision);
+    if (!runtime.ops)
+        return fail(KILN_ERR_UNSUPPORTED,
+                    "--precision: this processor has no matrix units for it (fast and exact "
+                    "always work)");
+    return KILN_OK;
+}
+
+static int usage_error(void)
+{
+    log_line(KILN_LOG_WARNING, "%s", fail_text());
+    return EXIT_USAGE;
+}
+
+static int dispatch(int argc, char **argv)
+{
+    for (const struct verb *v = verbs; v->name; v++)
+        if (!strcmp(argv[0], v->name))
+            return v->run(argc, argv);
+    if (argc == 2 && !strcmp(argv[1], "--help"))
+        return help_node(argv[0]);
+    struct chain *c;
+    if (chain_parse_argv(argv, argc, &c))
+        return usage_error();
+    int status = run_chain(c);
+    chain_free(c);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    paths_init();
+    set_signals();
+    if (from_environment())
+        return usage_error();
+    int what = from_command_line(argc, argv);
+    if (what < 0)
+        return usage_error();
+    if (start_up())
+        return usage_error();
+    static char help[] = "help", version[] = "version";
+    if (what)
+        return dispatch(1, (char *[]){what == 'h' ? help : version, NULL});
+    argc -= optind;
+    argv += optind;
+    if (!argc) {
+        dispatch(1, (char *[]){help, NULL});
+        return EXIT_USAGE;
+    }
+    return dispatch(argc, argv);
+}

@@ -1,0 +1,63 @@
+// The model stack: pending lines become a tree of combinators over predictors, which answers
+// questions about x_t. All levels are expanded first, so that a net sees all rows in one call.
+// SPDX-License-Identifier: MIT
+#ifndef HOST_STACK_H
+#define HOST_STACK_H
+
+#include "instance.h"
+
+struct layer {
+    struct instance *instance;
+    const kiln_tensor **in;  // [n_in] its images and masks, in table order; NULL: not given
+    uint32_t n_in;
+    struct layer **child;  // of a combinator: its branches, or the one below
+    size_t n_children;
+    int64_t **prompt;  // [n_children] prompts of a branch, cycled over the rows
+    size_t *n_prompts;  // [n_children], 0: the rows' own
+    struct pending *line;
+    kiln_tensor *aux;  // of a predictor in a run: [n,a,h,w] or NULL
+};
+
+struct hook {
+    struct instance *instance;
+    const kiln_tensor **in;
+    uint32_t n_in;
+    struct pending *line;
+};
+
+struct stack {
+    struct state *state;
+    struct layer *top;    // NULL: no predictor is pending
+    struct layer **layer;  // all, each once
+    struct hook *hook;    // [n_hooks] in the order of naming
+    size_t n_layers, n_hooks;
+    const kiln_net *net;
+    // Rows of the run in hand, set by stack_rows.
+    const kiln_rows *rows;
+    const int64_t *row_prompt;  // [n] handles, -1 none
+    kiln_rows rows_of_layer;
+};
+
+// Builds the tree from the State's pending lines, encodes all prompts that it can ask for, frees the
+// encoder, loads the nets. who: the node that wants it, for messages.
+int stack_build(struct state *s, const char *who, struct stack *out);
+void stack_free(struct stack *k);
+// Begins a run over some rows: aux is prepared. row [n]: their places in the State's batch.
+int stack_rows(struct stack *k, const kiln_rows *rows, const int64_t *row,
+               const int64_t *row_prompt);
+// Asks the whole stack about x at one level; step and n_steps are the sampler's. out is of kind
+// pred, or as the stack gives it with pred 0; its tensors are the caller's.
+int stack_eval(struct stack *k, int pred, const kiln_tensor *x, kiln_level level, uint32_t step,
+               uint32_t n_steps, kiln_estimate *out);
+void estimate_free(kiln_estimate *e);
+// value of kind from, about x at these levels, as kind to; *out is new.
+int estimate_convert(const kiln_tensor *value, int from, int to, const kiln_tensor *x,
+                     const kiln_level *level, kiln_tensor **out);
+
+// What a prompt is to a predictor; encoded once, kept by the instance.
+int stack_encode_prompt(struct state *s, struct instance *net, int64_t prompt);
+// The State's embedding of a prompt, by its cond tensors or its encoder. *out is a reference.
+int state_embedding(struct state *s, int64_t prompt, const char *who, kiln_tensor **out);
+int predictor_load(struct instance *x, struct context *context);
+
+#endif

@@ -1,0 +1,26 @@
+// Documents on a pipe: one State each, as canonical safetensors, back to back.
+// SPDX-License-Identifier: MIT
+#ifndef HOST_STREAM_H
+#define HOST_STREAM_H
+
+#include "state.h"
+
+// Writes one document to fd. Fails with KILN_ERR_IO, errno EPIPE when nobody reads.
+int stream_write(int fd, const struct state *s);
+int stream_write_end(int fd, int64_t docs);
+int stream_write_error(int fd, int64_t doc, int code, const char *message);
+
+struct stream_reader {
+    int fd;
+    const char *name;       // for messages
+    const char *start;      // bytes that were read already, to sniff
+    size_t n_start;
+    int64_t count;          // documents so far
+    int64_t docs;           // as the documents say, -1 not known
+    int ended;
+    int upstream_failed;    // the stage above wrote an error, or was cut off between documents
+};
+// The next document; KILN_END after the last. A stream that ends too early, is cut or corrupt fails.
+int stream_read(struct stream_reader *r, struct state **out);
+
+#endif

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: MIT
+#include "tensor.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "half.h"
+
+struct tensor {
+    kiln_tensor t;  // first: handed out as kiln_tensor *
+    int64_t shape[TENSOR_MAX_DIM], strides[TENSOR_MAX_DIM];
+    atomic_int refs;
+    void (*release)(void *);
+    void *owner;
+    size_t block;  // bytes taken from the pool, 0: wrapped
+};
+
+// Freed blocks wait here by size class, eight classes to a power of two, so that a loop over equal
+// shapes asks the system for memory once and touches pages that are mapped already.
+enum { CLASSES = 8 * 64 };
+struct block {
+    struct block *next;
+};
+static struct {
+    pthread_mutex_t lock;
+    struct block *free[CLASSES];
+    size_t used, peak, cached, limit;
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+// Rounds up to the size of a class; 0 on overflow.
+static size_t class_of(size_t bytes, int *index)
+{
+    if (bytes < 64)
+        bytes = 64;
+    if (bytes > SIZE_MAX / 4)
+        return 0;
+    int top = 63 - __builtin_clzll((unsigned long long)bytes);
+    size_t step = (size_t)1 << (top > 9 ? top - 3 : 6);
+    size_t size = (bytes + step - 1) / step * step;
+    top = 63 - __builtin_clzll((unsigned long long)size);
+    *index = top * 8 + (int)(size >> (top - 3)) % 8;
+    return size;
+}
+
+static void pool_trim(void)  // under the lock
+{
+    for (int i = 0; i < CLASSES; i++)
+        while (pool.free[i]) {
+            struct block *b = pool.free[i];
+            pool.free[i] = b->next;
+            free(b);
+        }
+    pool.cached = 0;
+}
+
+static void *pool_take(size_t size, int index)
+{
+    void *p = NULL;
+    pthread_mutex_lock(&pool.lock);
+    struct block *b = pool.free[index];
+    if (b) {
+        pool.free[index] = b->next;
+        pool.cached -= size;
+        p = b;
+    } else {
+        if (pool.limit && pool.used + pool.cached + size > pool.limit)
+            pool_trim();
+        if (!pool.limit || pool.used + size <= pool.limit)
+            if (posix_memalign(&p, 64, size))
+                p = NULL;
+    }
+    if (p) {
+        pool.used += size;
+        if (pool.used > pool.peak)
+            pool.peak = pool.used;
+    }
+    pthread_mutex_unlock(&pool.lock);
+    return p;
+}
+
+static void pool_give(void *p, size_t size)
+{
+    int index = 0;
+    class_of(size, &index);
+    pthread_mutex_lock(&pool.lock);
+    struct block *b = p;
+    b->next = pool.free[index];
+    pool.free[index] = b;
+    pool.used -= size;
+    pool.cached += size;
+    pthread_mutex_unlock(&pool.lock);
+}
+
+void tensor_limit(size_t bytes)
+{
+    pool.limit = bytes;
+}
+
+size_t tensor_used(void)
+{
+    return pool.used;
+}
+
+size_t tensor_peak(void)
+{
+    return pool.peak;
+}
+
+static const struct {
+    uint8_t code, bits;
+} kinds[] = {
+    [KILN_F32] = {2, 32}, [KILN_F64] = {2, 64}, [KILN_F16] = {2, 16}, [KILN_BF16] = {4, 16},
+    [KILN_I32] = {0, 32}, [KILN_I64] = {0, 64}, [KILN_U8] = {1, 8},
+};
+enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+
+size_t dtype_size(int dtype)
+{
+    return dtype > 0 && dtype < KINDS ? kinds[dtype].bits / 8u : 0;
+}
+
+int tensor_dtype(const kiln_tensor *t)
+{
+    for (int k = 1; k < KINDS; k++)
+        if (t->dtype.code == kinds[k].code && t->dtype.bits == kinds[k].bits)
+            return k;
+    return 0;
+}
+
+size_t tensor_bytes(const kiln_tensor *t)
+{
+    return (size_t)kiln_numel(t) * (t->dtype.bits / 8u);
+}
+
+void *tensor_data(const kiln_tensor *t)
+{
+    return (char *)t->data + t->byte_offset;
+}
+
+const char *shape_text(int32_t ndim, const int64_t *shape)
+{
+    static _Thread_local char ring[4][TENSOR_MAX_DIM * 21];
+    static _Thread_local unsigned turn;
+    char *s = ring[turn++ % 4];
+    size_t at = 0;
+    s[0] = 0;
+    for (int32_t i = 0; i < ndim && i < TENSOR_MAX_DIM; i++)
+        at += (size_t)snprintf(s + at, sizeof(ring[0]) - at, "%s%lld", i ? "x" : "",
+                               (long long)shape[i]);
+    return ndim ? s : "scalar";
+}
+
+static int make(int dtype, int32_t ndim, const int64_t *shape, struct tensor **out, size_t *bytes)
+{
+    *out = NULL;
+    size_t size = dtype_size(dtype);
+    if (!size)
+        return fail(KILN_ERR_INTERNAL, "no such tensor type: %d", dtype);
+    if (ndim < 0 || ndim > TENSOR_MAX_DIM)
+        return fail(KILN_ERR_SHAPE, "a tensor of %d dimensions", ndim);
+    for (int32_t i = 0; i < ndim; i++) {
+        if (shape[i] < 0)
+            return fail(KILN_ERR_SHAPE, "a tensor of negative size");
+        if (shape[i] && size > (size_t)PTRDIFF_MAX / (size_t)shape[i])
+            return fail(KILN_ERR_SHAPE, "a tensor of %s elements is too large",
+                        shape_text(ndim, shape));
+        size *= (size_t)shape[i];
+    }
+    struct tensor *t = calloc(1, sizeof(*t));
+    if (!t)
+        return fail(KILN_ERR_MEMORY, "out of memory");
+    t->t.device.type = KILN_DEVICE_CPU;
+    t->t.ndim = ndim;
+    t->t.dtype.code = kinds[dtype].code;
+    t->t.dtype.bits = kinds[dtype].bits;
+    t->t.dtype.lanes = 1;
+    t->t.shape = t->shape;
+    t->t.strides = t->strides;
+    int64_t stride = 1;
+    for (int32_t i = ndim - 1; i >= 0; i--) {
+        t->shape[i] = shape[i];
+        t->strides[i] = stride;
+        stride *= shape[i];
+    }
+    atomic_init(&t->refs, 1);
+    *out = t;
+    *bytes = size;
+    return KILN_OK;
+}
+
+int tensor_new(int dtype, int32_t ndim, const int64_t *shape, kiln_tensor **out)
+{
+    struct tensor *t;
+    size_t bytes;
+    int index;
+    *out = NULL;
+    int e = make(dtype, ndim, shape, &t, &bytes);
+    if (e)
+        return e;
+    t->block = class_of(bytes, &index);
+    t->t.data = t->block ? pool_take(t->block, index) : NULL;
+    if (!t->t.data) {
+        free(t);
+        return fail(KILN_ERR_MEMORY, "%zu MB for a tensor of %s are not to be had%s",
+                    (bytes >> 20) + 1, shape_text(ndim, shape),
+                    pool.limit ? " within --max-memory" : "");
+    }
+    *out = &t->t;
+    return KILN_OK;
+}
+
+int tensor_wrap(int dtype, int32_t ndim, const int64_t *shape, void *data, void (*release)(void *),
+                void *owner, kiln_tensor **out)
+{
+    struct tensor *t;
+    size_t bytes;
+    *out = NULL;
+    int e = make(dtype, ndim, shape, &t, &bytes);
+    if (e)
+        return e;
+    t->t.data = data;
+    t->release = release;
+    t->owner = owner;
+    *out = &t->t;
+    return KILN_OK;
+}
+
+static struct tensor *mutable(const kiln_tensor *t)
+{
+    return (struct tensor *)(uintptr_t)t;
+}
+
+kiln_tensor *tensor_ref(const kiln_tensor *t)
+{
+    if (t)
+        atomic_fetch_add(&mutable(t)->refs, 1);
+    return (kiln_tensor *)(uintptr_t)t;
+}
+
+void tensor_unref(const kiln_tensor *t)
+{
+    struct tensor *own = mutable(t);
+    if (!own || atomic_fetch_sub(&own->refs, 1) != 1)
+        return;
+    if (own->block)
+        pool_give(own->t.data, own->block);
+    else if (own->release)
+        own->release(own->owner);
+    free(own);
+}
+
+int tensor_shared(const kiln_tensor *t)
+{
+    return atomic_load(&mutable(t)->refs) > 1;
+}
+
+int tensor_same_shape(const kiln_tensor *a, const kiln_tensor *b)
+{
+    if (a->ndim != b->ndim)
+        return 0;
+    for (int32_t i = 0; i < a->ndim; i++)
+        if (a->shape[i] != b->shape[i])
+            return 0;
+    return 1;
+}
+
+static double element(const void *p, int dtype, int64_t i)
+{
+    switch (dtype) {
+    case KILN_F32:
+        return (double)((const float *)p)[i];
+    case KILN_F64:
+        return ((const double *)p)[i];
+    case KILN_F16:
+        return (double)half_to_float(((const uint16_t *)p)[i]);
+    case KILN_BF16:
+        return (double)bf16_to_float(((const uint16_t *)p)[i]);
+    case KILN_I32:
+        return ((const int32_t *)p)[i];
+    case KILN_I64:
+        return (double)((const int64_t *)p)[i];
+    default:
+        return ((const uint8_t *)p)[i];
+    }
+}
+
+static void set_element(void *p, int dtype, int64_t i, double v)
+{
+    switch (dtype) {
+    case KILN_F32:
+        ((float *)p)[i] = (float)v;
+        break;
+    case KILN_F64:
+        ((double *)p)[i] = v;
+        break;
+    case KILN_F16:
+        ((uint16_t *)p)[i] = float_to_half((float)v);
+        break;
+    case KILN_BF16:
+        ((uint16_t *)p)[i] = float_to_bf16((float)v);
+        break;
+    case KILN_I32:
+        ((int32_t *)p)[i] = (int32_t)v;
+        break;
+    case KILN_I64:
+        ((int64_t *)p)[i] = (int64_t)v;
+        break;
+    default:
+        ((uint8_t *)p)[i] = (uint8_t)v;
+    }
+}
+
+int tensor_copy_into(kiln_tensor *dst, const kiln_tensor *src)
+{
+    int from = tensor_dtype(src), to = tensor_dtype(dst);
+    if (!tensor_same_shape(dst, src))
+        return fail(KILN_ERR_SHAPE, "a tensor of %s cannot be copied to one of %s",
+                    shape_text(src->ndim, src->shape), shape_text(dst->ndim, dst->shape));
+    if (!from || !to)
+        return fail(KILN_ERR_UNSUPPORTED, "a tensor of an unknown type");
+    const void *in = tensor_data(src);
+    void *out = tensor_data(dst);
+    if (from == to) {
+        if (tensor_bytes(src))
+            memmove(out, in, tensor_bytes(src));
+        return KILN_OK;
+    }
+    int64_t n = kiln_numel(src);
+    for (int64_t i = 0; i < n; i++)
+        set_element(out, to, i, element(in, from, i));
+    return KILN_OK;
+}
+
+int tensor_convert(const kiln_tensor *t, int dtype, kiln_tensor **out)
+{
+    int e = tensor_new(dtype, t->ndim, t->shape, out);
+    return e ? e : tensor_copy_into(*out, t);
+}
+
+int tensor_clone(const kiln_tensor *t, kiln_tensor **out)
+{
+    return tensor_convert(t, tensor_dtype(t), out);
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MIT
+#include "training.h"
+
+#include <kiln/ext/trainable.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "draw.h"
+#include "error.h"
+#include "progress.h"
+#include "sample.h"
+#include "stack.h"
+
+struct data {  // a document of the data set, alive until the training ends
+    struct state *state;
+    kiln_rows *rows;
+    const char **prompt;
+};
+
+struct job {
+    kiln_training training;  // first: what the trainer holds
+    struct stage *stage;
+    struct state *first;  // the State that goes on, without its image
+    struct data *data;
+    size_t n_data;
+    struct instance *net, *trainer;
+    const kiln_trainable *trainable;
+    struct pending *line;
+    struct context net_context;
+    const kiln_tensor **lent;
+    size_t n_lent;
+    char *path;
+};
+
+static struct job *job_of(const kiln_training *t)
+{
+    return (struct job *)(uintptr_t)t;
+}
+
+static const kiln_rows *lend_data(struct job *j, struct state *s)
+{
+    GROW(j->data, j->n_data);
+    struct data *d = &j->data[j->n_data++];
+    d->state = s;
+    d->prompt = row_prompts(s->prompt, s->n);
+    d->rows = xcalloc(1, sizeof(*d->rows));
+    *d->rows = (kiln_rows){.size = sizeof(kiln_rows), .n = s->n, .id = s->id, .t = s->t,
+                           .prompt = d->prompt, .lo = s->lo, .hi = s->hi, .net = j->training.net};
+    return d->rows;
+}
+
+static int job_next(const kiln_training *t, const kiln_rows **rows, const kiln_tensor **image)
+{
+    struct job *j = job_of(t);
+    struct state *s;
+    int e = KILN_OK;
+    if (!j->n_data)
+        s = state_copy(j->first);
+    else
+        e = j->stage->up->next(j->stage->up, &s);
+    if (e)
+        return e;
+    if (!s->image)
+        e = fail(KILN_ERR_ARG, "there is no image to learn from");
+    e = e ? e : check_net_size(t->net, s->image, net_name_of(j->first));
+    e = e ? e : state_to_range(s, t->net->lo, t->net->hi);
+    if (e) {
+        state_free(s);
+        return e;
+    }
+    *rows = lend_data(j, s);
+    *image = s->image;
+    return KILN_OK;
+}
+
+// One row of every tensor that the net wants of a prompt.
+static int stack_cond(struct job *j, const char *const *prompt, int64_t n, kiln_tensor **cond)
+{
+    const kiln_net *net = j->training.net;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t handle = prompt_handle(prompt && prompt[i] ? prompt[i] : "");
+        int e = stack_encode_prompt(j->first, j->net, handle);
+        if (e)
+            return e;
+        kiln_tensor *const *one = NULL;
+        for (size_t k = 0; k < j->net->n_cond && !one; k++)
+            if (j->net->cond[k].prompt == handle)
+                one = j->net->cond[k].tensor;
+        for (uint32_t k = 0; k < net->n_cond; k++) {
+            if (!i) {
+                int64_t shape[TENSOR_MAX_DIM] = {n};
+                for (int32_t d = 0; d < one[k]->ndim; d++)
+                    shape[d + 1] = one[k]->shape[d];
+                e = tensor_new(tensor_dtype(one[k]), one[k]->ndim + 1, shape, &cond[k]);
+                if (e)
+                    return e;
+            }
+            size_t bytes = tensor_bytes(one[k]);
+            memcpy((char *)tensor_data(cond[k]) + (size_t)i * bytes, tensor_data(one[k]), bytes);
+        }
+    }
+    return KILN_OK;
+}
+
+static int job_forward(const kiln_training *t, const kiln_tensor *x, const double *times,
+                       const char *const *prompt, kiln_tensor *out)
+{
+    struct job *j = job_of(t);
+    int64_t n = x->shape[0];
+    kiln_tensor *tt = NULL, *alpha = NULL, *sigma = NULL;
+    kiln_tensor **cond = xcalloc(t->net->n_cond, sizeof(kiln_tensor *));
+    kiln_level *level = xcalloc((size_t)n, sizeof(*level));
+    int e = tensor_new(KILN_F32, 1, &n, &tt);
+    e = e ? e : tensor_new(KILN_F32, 1, &n, &alpha);
+    e = e ? e : tensor_new(KILN_F32, 1, &n, &sigma);
+    for (int64_t i = 0; i < n && !e; i++) {
+        level[i] = kiln_level_at(t->net, times[i]);
+        kiln_f32(tt)[i] = (float)times[i];
+        kiln_f32(alpha)[i] = (float)level[i].alpha;
+        kiln_f32(sigma)[i] = (float)level[i].sigma;
+    }
+    if (!e && t->net->n_cond)
+        e = stack_cond(j, prompt, n, cond);
+    if (!e) {
+        kiln_query q = {.size = sizeof(q), .x = x, .t = tt, .alpha = alpha, .sigma = sigma,
+                        .level = level, .net = t->net,
+                        .cond = (const kiln_tensor *const *)cond, .prompt = -1};
+        instance_enter(j->net, &j->net_context);
+        e = instance_leave(j->net, j->trainable->forward(j->net->self, &q, out));
+    }
+    for (uint32_t k = 0; k < t->net->n_cond; k++)
+        tensor_unref(cond[k]);
+    free(cond);
+    free(level);
+    tensor_unref(tt);
+    tensor_unref(alpha);
+    tensor_unref(sigma);
+    return e;
+}
+
+static int job_backward(const kiln_training *t, const kiln_tensor *dout)
+{
+    struct job *j = job_of(t);
+    instance_enter(j->net, &j->net_context);
+    return instance_leave(j->net, j->trainable->backward(j->net->self, dout));
+}
+
+static int job_draws(const kiln_training *t, const char *name, const kiln_tensor **out)
+{
+    struct job *j = job_of(t);
+    int e = draw_file_tensor(j->first, name, out);
+    if (!e && *out) {
+        GROW(j->lent, j->n_lent);
+        j->lent[j->n_lent++] = *out;
+    }
+    return e;
+}
+
+static int job_done(const kiln_training *t, const char *path)
+{
+    struct job *j = job_of(t);
+    free(j->path);
+    j->path = xstrdup(path);
+    return KILN_OK;
+}
+
+// The pending predictor is now the written file: its first parameter names it.
+static int rename_predictor(struct job *j)
+{
+    struct bound *b = j->line->bound, *renamed;
+    struct text t = {0};
+    text_format(&t, "%s %s=", b->def->node->name, bound_param(b, 0)->name);
+    text_word(&t, j->path);
+    int e = bind_text(t.s, &renamed);
+    text_free(&t);
+    if (!e) {
+        bound_free(b);
+        j->line->bound = renamed;
+    }
+    return e;
+}
+
+static int begin(struct job *j, struct bound *b)
+{
+    struct state *s = j->first;
+    j->line = state_find_pending(s, KIND_PREDICTOR);
+    if (!j->line)
+        return fail(KILN_ERR_ARG, "no net was named: put one (mnist-unet) before it");
+    const kiln_node *node = j->line->bound->def->node;
+    j->trainable = node->extension ? node->extension("kiln.trainable/1") : NULL;
+    if (!j->trainable)
+        return fail(KILN_ERR_UNSUPPORTED, "%s cannot be trained", node->name);
+    // Instances of its own: training changes what this one returns.
+    int e = instance_get(j->line->bound, 0, &j->net);
+    e = e ? e : instance_get(b, 0, &j->trainer);
+    if (e)
+        return e;
+    j->net_context = (struct context){.state = s, .use = j->line->use};
+    kiln_net net = {.size = sizeof(net)};
+    instance_enter(j->net, &j->net_context);
+    e = instance_leave(j->net, node->predictor->describe(j->net->self, &net));
+    if (e)
+        return e;
+    j->net->net = net_new(&net);
+    e = predictor_load(j->net, &j->net_context);
+    kiln_training *t = &j->training;
+    t->size = sizeof(*t);
+    t->net = &j->net->net->net;
+    t->next = job_next;
+    t->forward = job_forward;
+    t->backward = job_backward;
+    t->draws = job_draws;
+    t->done = job_done;
+    if (!e) {
+        instance_enter(j->net, &j->net_context);
+        e = j->trainable->weights(j->net->self, &t->weight, &t->n_weights);
+        e = e ? e : j->trainable->config(j->net->self, &t->config);
+        e = instance_leave(j->net, e);
+    }
+    return e;
+}
+
+static void job_free(struct job *j)
+{
+    instance_free(j->trainer);
+    instance_free(j->net);
+    for (size_t i = 0; i < j->n_data; i++) {
+        free(j->data[i].prompt);
+        free(j->data[i].rows);
+        state_free(j->data[i].state);
+    }
+    for (size_t i = 0; i < j->n_lent; i++)
+        tensor_unref(j->lent[i]);
+    free(j->lent);
+    free(j->data);
+    free(j->path);
+}
+
+int training_next(struct stage *g, struct state **out)
+{
+    struct job j = {.stage = g};
+    struct bound *b = g->bound;
+    if (g->count++)
+        return KILN_END;
+    int e = g->up->next(g->up, &j.first);
+    if (e)
+        return e;
+    progress_begin(b->def->node->name);
+    e = begin(&j, b);
+    if (e) {
+        node_fail(b, e);
+    } else {
+        struct context context = {.state = j.first, .use = state_draws(j.first, b->def->node->name)};
+        instance_enter(j.trainer, &context);
+        e = instance_leave(j.trainer, b->def->node->trainer->train(j.trainer->self, &j.training));
+        if (!e && context.drew)
+            state_count_draw(j.first, b->def->node->name);
+    }
+    progress_end();
+    if (!e && j.path)
+        e = rename_predictor(&j);
+    if (!e) {  // the images were used up
+        struct state *s = j.first;
+        state_set_image(s, NULL);
+        e = state_map_rows(s, 0, NULL);
+        s->n = 0;
+        s->doc = 0;
+        s->docs = 1;
+        state_add_line(s, b->line);
+    }
+    if (e)
+        state_free(j.first);
+    else
+        *out = j.first;
+    job_free(&j);
+    return e > 0 ? KILN_ERR_INTERNAL : e;
+}

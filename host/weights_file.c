@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+#include "weights_file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "error.h"
+#include "file.h"
+#include "safetensors_text.h"
+#include "util.h"
+#include "weights_part.h"
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct weights_entry *)a)->name, ((const struct weights_entry *)b)->name);
+}
+
+static int index_slots(struct weights_file *f)
+{
+    if (f->n_slots)
+        qsort(f->slot, f->n_slots, sizeof(*f->slot), by_name);
+    for (uint32_t i = 1; i < f->n_slots; i++) {
+        const char *name = f->slot[i].entry.name;
+        if (!strcmp(name, f->slot[i - 1].entry.name))
+            return fail(KILN_ERR_IO, "tensor '%.*s' is there twice", st_clip(name), name);
+    }
+    return KILN_OK;
+}
+
+int weights_open(const char *path, struct weights_file **out)
+{
+    struct stat s;
+    *out = NULL;
+    if (stat(path, &s))
+        return fail(KILN_ERR_IO, "%s: %s", path, errno_text(errno));
+    struct weights_file *f = xcalloc(1, sizeof(*f));
+    f->path = xstrdup(path);
+    f->documents = weights_documents_new();
+    int e = S_ISDIR(s.st_mode) ? weights_open_folder(f) : weights_add_part(f, NULL, path);
+    if (!e)
+        e = index_slots(f);
+    if (e) {
+        weights_close(f);
+        return fail_in(e, "%s", path);
+    }
+    *out = f;
+    return KILN_OK;
+}
+
+void weights_close(struct weights_file *f)
+{
+    if (!f)
+        return;
+    for (uint32_t i = 0; i < f->n_parts; i++) {
+        struct weights_part *part = &f->part[i];
+        st_free(&part->header);
+        torch_close(&part->torch);
+        if (part->p)
+            munmap((void *)(uintptr_t)part->p, part->n);
+        free(part->name);
+    }
+    weights_documents_free(f->documents);
+    free(f->part);
+    free(f->slot);
+    free(f->path);
+    free(f);
+}
+
+const char *weights_path(const struct weights_file *f)
+{
+    return f->path;
+}
+
+const struct weights_entry *weights_entry(const struct weights_file *f, uint64_t i)
+{
+    return i < f->n_slots ? &f->slot[i].entry : NULL;
+}
+
+static const struct weights_slot *find(const struct weights_file *f, const char *name)
+{
+    struct weights_entry wanted = {.name = name};
+    return f->n_slots ? bsearch(&wanted, f->slot, f->n_slots, sizeof(*f->slot), by_name) : NULL;
+}
+
+const struct weights_entry *weights_find(const struct weights_file *f, const char *name)
+{
+    const struct weights_slot *s = find(f, name);
+    return s ? &s->entry : NULL;
+}
+
+static int is_float(int dtype)
+{
+    return dtype == KILN_F32 || dtype == KILN_F64 || dtype == KILN_F16 || dtype == KILN_BF16;
+}
+
+static int64_t integer_at(const kiln_tensor *t, int64_t i)
+{
+    const void *p = tensor_data(t);
+    switch (tensor_dtype(t)) {
+    case KILN_I64:
+        return ((const int64_t *)p)[i];
+    case KILN_I32:
+        return ((const int32_t *)p)[i];
+    default:
+        return ((const uint8_t *)p)[i];
+    }
+}
+
+// Whole numbers to whole numbers: exactly, or not at all.
+static int convert_integers(const kiln_tensor *from, int dtype, kiln_tensor **out)
+{
+    int e = tensor_new(dtype, from->ndim, from->shape, out);
+    int64_t n = kiln_numel(from);
+    for (int64_t i = 0; !e && i < n; i++) {
+        int64_t v = integer_at(from, i);
+        void *p = tensor_data(*out);
+        if (dtype == KILN_I64)
+            ((int64_t *)p)[i] = v;
+        else if (dtype == KILN_I32 && v == (int32_t)v)
+            ((int32_t *)p)[i] = (int32_t)v;
+        else if (dtype == KILN_U8 && v == (uint8_t)v)
+            ((uint8_t *)p)[i] = (uint8_t)v;
+        else
+            e = fail(KILN_ERR_ARG, "a number is too large for the type asked for: %lld",
+                     (long long)v);
+    }
+    if (e) {
+        tensor_unref(*out);
+        *out = NULL;
+    }
+    return e;
+}
+
+static int check_shape(const struct weights_entry *e, int32_t ndim, const int64_t *shape)
+{
+    int same = e->ndim == ndim;
+    for (int32_t i = 0; same && i < ndim; i++)
+        same = e->shape[i] == shape[i];
+    return same ? KILN_OK
+                : fail(KILN_ERR_SHAPE, "tensor '%.*s' is %s, not %s", st_clip(e->name), e->name,
+                       shape_text(e->ndim, e->shape), shape_text(ndim, shape));
+}
+
+static int raw_tensor(const struct weights_file *f, const struct weights_slot *s, kiln_tensor **out)
+{
+    int e = tensor_new(s->entry.dtype, s->entry.ndim, s->entry.shape, out);
+    if (e)
+        return e;
+    if (s->torch)
+        e = torch_copy(&f->part[s->part].torch, s->torch, tensor_data(*out));
+    else if (tensor_bytes(*out))
+        memcpy(tensor_data(*out), s->entry.data, tensor_bytes(*out));
+    if (e) {
+        tensor_unref(*out);
+        *out = NULL;
+    }
+    return e;
+}
+
+int weights_tensor(const struct weights_file *f, const char *name, int dtype, int32_t ndim,
+                   const int64_t *shape, kiln_tensor **out)
+{
+    const struct weights_slot *s = find(f, name);
+    *out = NULL;
+    if (!s)
+        return fail(KILN_ERR_IO, "%s: no tensor '%.*s' is there", f->path, st_clip(name), name);
+    int e = shape ? check_shape(&s->entry, ndim, shape) : KILN_OK, from = s->entry.dtype;
+    if (!e && dtype && is_float(from) && !is_float(dtype))
+        e = fail(KILN_ERR_ARG, "tensor '%.*s' holds no whole numbers", st_clip(name), name);
+    kiln_tensor *raw;
+    if (!e)
+        e = raw_tensor(f, s, &raw);
+    if (e)
+        return fail_in(e, "%s", f->path);
+    if (!dtype || dtype == from) {
+        *out = raw;
+        return KILN_OK;
+    }
+    e = is_float(dtype) ? tensor_convert(raw, dtype, out) : convert_integers(raw, dtype, out);
+    tensor_unref(raw);
+    return e ? fail_in(e, "%s: tensor '%.*s'", f->path, st_clip(name), name) : KILN_OK;
+}
+
+const char *weights_meta(const struct weights_file *f, const char *key)
+{
+    for (uint32_t i = 0; i < f->n_parts; i++) {
+        const struct torch_file *t = &f->part[i].torch;
+        const char *s = st_string(&f->part[i].header, key);
+        for (uint32_t k = 0; !s && k < t->n_strings; k++)
+            if (!strcmp(t->string[k].key, key))
+                s = t->string[k].value;
+        if (s)
+            return s;
+    }
+    return NULL;
+}
+
+int weights_write(const char *path, uint32_t n, const char *const *name,
+                  const kiln_tensor *const *tensor, const char *const *meta)
+{
+    uint32_t m = 0;
+    struct st_string *string = NULL;
+    for (; meta && meta[2 * m]; m++) {
+        GROW(string, m);
+        string[m] = (struct st_string){meta[2 * m], meta[2 * m + 1]};
+    }
+    uint32_t *order = xcalloc((size_t)n + 1, sizeof(*order));
+    void *header;
+    size_t bytes;
+    struct file_atomic file = {.fd = -1, .slot = -1};
+    int e = st_header_write(n, name, tensor, m, string, order, &header, &bytes);
+    if (e)
+        e = fail_in(e, "%s", path);
+    else if (!(e = file_atomic_open(path, &file)))
+        e = file_atomic_write(&file, header, bytes);
+    for (uint32_t i = 0; i < n && !e; i++)
+        if (tensor_bytes(tensor[order[i]]))
+            e = file_atomic_write(&file, tensor_data(tensor[order[i]]),
+                                  tensor_bytes(tensor[order[i]]));
+    if (!e)
+        e = file_atomic_commit(&file);
+    else
+        file_atomic_abort(&file);
+    free(header);
+    free(order);
+    free(string);
+    return e;
+}
