@@ -165,6 +165,9 @@ static int name_predictor(struct bound *b, struct state *s)
     }
     net_unref(s->net);
     s->net = net_ref(x->net);
+    state_put_tensor(s, "alpha", NULL);  // its own take the place of noise's
+    state_put_tensor(s, "sigma", NULL);
+    state_put_text(s, "kiln.t_first", NULL);
     return KILN_OK;
 }
 
@@ -379,7 +382,10 @@ int chain_check(const struct bound_chain *c, int is_bracket)
     for (size_t i = 0; i < c->n; i++) {
         const char *name = c->node[i]->def->node->name;
         enum kind kind = bound_kind(c->node[i]);
+        const struct builtin *builtin = c->node[i]->def->builtin;
         int e = check_brackets(c->node[i]);
+        if (!e && builtin && builtin->check)
+            e = builtin->check(c->node[i]);
         if (e)
             return e;
         if (kind == KIND_SOURCE && i && c->node[i]->def->node->filter)

@@ -54,9 +54,13 @@ static int get(const kiln_host *h, const char *name, const kiln_tensor **out)
     return KILN_OK;
 }
 
-// Names that a plugin may write: "score", "keep.…", and those with its own id before them.
-static int check_name(const kiln_host *h, const char *name)
+// Names that a plugin may write: "score", "keep.…", those with its own id before them, and a
+// schedule where no net has brought its own.
+static int check_name(const kiln_host *h, const struct state *s, const char *name)
 {
+    if (!s->net && (!strcmp(name, "alpha") || !strcmp(name, "sigma") ||
+                    !strcmp(name, "kiln.t_first")))
+        return KILN_OK;
     const char *id = host_instance(h)->bound->def->id;
     size_t n = strlen(id);
     if (!strcmp(name, "score") || !strncmp(name, "keep.", 5) ||
@@ -90,7 +94,7 @@ static int put(const kiln_host *h, const char *name, kiln_tensor *t)
 {
     struct state *s;
     int e = state_of(h, &s);
-    e = e ? e : check_name(h, name);
+    e = e ? e : check_name(h, s, name);
     if (e)
         return e;
     if (!strcmp(name, "score"))
@@ -104,7 +108,7 @@ static int append(const kiln_host *h, const char *name, const kiln_tensor *t)
     struct state *s;
     kiln_tensor *both;
     int e = state_of(h, &s);
-    e = e ? e : check_name(h, name);
+    e = e ? e : check_name(h, s, name);
     if (e)
         return e;
     const kiln_tensor *old = state_tensor(s, name);
@@ -151,7 +155,7 @@ static int put_text(const kiln_host *h, const char *key, const char *text)
 {
     struct state *s;
     int e = state_of(h, &s);
-    e = e ? e : check_name(h, key);
+    e = e ? e : check_name(h, s, key);
     if (!e)
         state_put_text(s, key, text);
     return e;

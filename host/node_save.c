@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -226,9 +227,31 @@ static int write_out(struct bound *b, struct state *s)
     return e ? node_fail(b, e) : KILN_OK;
 }
 
+static int check_path(const struct bound *b)
+{
+    int format;
+    return format_of(b, &format);
+}
+
+// A folder that is not there is better told now than after the work.
+static int check_folder(const struct bound *b)
+{
+    const char *path = b->value[P_PATH].s, *slash = strrchr(path, '/');
+    struct stat st;
+    if (!slash || slash == path)
+        return KILN_OK;
+    char *folder = xstrndup(path, (size_t)(slash - path));
+    int e = KILN_OK;
+    if (!strchr(folder, '%') && (stat(folder, &st) || !S_ISDIR(st.st_mode)))
+        e = fail(KILN_ERR_IO, "%s: cannot write '%s': there is no directory '%s'",
+                 b->def->node->name, path, folder);
+    free(folder);
+    return e;
+}
+
 static const kiln_sink_ops is_sink = {.size = sizeof(is_sink)};
 static const kiln_filter_ops is_filter = {.size = sizeof(is_filter)};
-static const struct builtin save_builtin = {.put = write_out};
+static const struct builtin save_builtin = {.put = write_out, .check = check_path, .begin = check_folder};
 static const kiln_node save = {
     .size = sizeof(save),
     .name = "save",
@@ -239,7 +262,7 @@ static const kiln_node save = {
 };
 const struct node_def node_save = {&save, &save_builtin, "kiln", KILN_VERSION, NULL};
 
-static const struct builtin tee_builtin = {.apply = write_out};
+static const struct builtin tee_builtin = {.apply = write_out, .check = check_path, .begin = check_folder};
 static const kiln_node tee = {
     .size = sizeof(tee),
     .name = "tee",

@@ -117,8 +117,7 @@ static void param_table(struct text *t, const kiln_node *node)
     text_add(t, "  ");
     text_pad(t, " name", names);
     text_pad(t, "type", types);
-    text_pad(t, "default", defaults);
-    text_add(t, "\n");
+    text_add(t, "default\n");
     for (uint32_t i = 0; i < node->n_params; i++) {
         const kiln_param *p = node_param(node, i);
         char *name = shown_name(p), *limits = param_limits(p);
@@ -140,6 +139,29 @@ static void param_table(struct text *t, const kiln_node *node)
     }
 }
 
+// A command for a shell, in lines that end with a backslash; words in quotes stay whole.
+static void command(struct text *t, const char *s)
+{
+    size_t column = 2 + strlen("kiln");
+    text_add(t, "  kiln");
+    while (*s) {
+        size_t n = 0;
+        for (int in_quotes = 0; s[n] && (s[n] != ' ' || in_quotes); n++)
+            in_quotes ^= s[n] == '"';
+        char *word = xstrndup(s, n);
+        size_t wide = text_columns(word);
+        if (column + 1 + wide + 2 > WRAP_WIDTH) {
+            text_add(t, " \\\n     ");
+            column = 5;
+        }
+        text_format(t, " %s", word);
+        column += 1 + wide;
+        free(word);
+        s += n + strspn(s + n, " ");
+    }
+    text_add(t, "\n");
+}
+
 void node_page(struct text *t, const struct node_def *def)
 {
     const kiln_node *node = def->node;
@@ -154,12 +176,14 @@ void node_page(struct text *t, const struct node_def *def)
         param_table(t, node);
     }
     if (node->example && *node->example) {
-        text_add(t, "\nExample\n  kiln ");
-        wrap(t, 7, 7, node->example);
+        text_add(t, "\nExample\n");
+        command(t, node->example);
     }
     text_add(t, "\n");
-    text_format(t, "From %s %s%s%s\n", def->id, def->version ? def->version : "",
-                def->path ? ", " : "", def->path ? def->path : "");
+    char *from = xformat("From %s %s%s%s", def->id, def->version ? def->version : "",
+                         def->path ? ", " : "", def->path ? def->path : "");
+    wrap(t, 0, 2, from);
+    free(from);
     free(line);
     free(title);
 }

@@ -9,6 +9,8 @@ struct builtin {
     int (*apply)(struct bound *b, struct state *s);                       // of a filter
     struct stage *(*open)(struct bound *b, struct stage *up);             // with a stage of its own
     int (*put)(struct bound *b, struct state *s);                         // of a sink
+    int (*check)(const struct bound *b);  // before anything runs, or NULL; status 2
+    int (*begin)(const struct bound *b);  // before documents come: files; or NULL
 };
 
 extern const struct node_def *const builtin_nodes[];  // ends with NULL

@@ -1,6 +1,6 @@
 // The names that a pickle may use, and what they make.
 // SPDX-License-Identifier: MIT
-#define _GNU_SOURCE 1
+#define _GNU_SOURCE
 #include <kiln/base.h>
 #include <stdio.h>
 #include <stdlib.h>

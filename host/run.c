@@ -20,6 +20,7 @@
 #include "progress.h"
 #include "runtime.h"
 #include "sample.h"
+#include "stack.h"
 #include "stream.h"
 
 enum output { TO_SINK, TO_STREAM, TO_TERMINAL };
@@ -95,10 +96,12 @@ static int open_stdin(struct running *r, struct stage **out)
 
 static void warn_unused(const struct state *s)
 {
-    const struct pending *p = state_find_pending(s, KIND_PREDICTOR);
-    if (p)
-        log_line(KILN_LOG_WARNING, "%s was never run: no sampler follows it",
-                 p->bound->def->node->name);
+    for (size_t i = 0; i < s->n_pending; i++)
+        if (s->pending[i].kind != KIND_ENCODER && !stack_has_run(s->pending[i].bound)) {
+            log_line(KILN_LOG_WARNING, "%s was never run: no sampler follows it",
+                     s->pending[i].bound->def->node->name);
+            return;
+        }
 }
 
 static int put_plugin(struct running *r, struct state *s)
@@ -314,7 +317,11 @@ int run_chain(const struct chain *c)
     if (r.output == TO_STREAM)
         progress_watch_output();
     struct stage *input = NULL;
-    if (bound_kind(r.chain->node[0]) != KIND_SOURCE)
+    for (size_t i = 0; i < r.chain->n && !e; i++) {
+        const struct builtin *builtin = r.chain->node[i]->def->builtin;
+        e = builtin && builtin->begin ? builtin->begin(r.chain->node[i]) : KILN_OK;
+    }
+    if (!e && bound_kind(r.chain->node[0]) != KIND_SOURCE)
         e = open_stdin(&r, &input);
     e = e ? e : stages_build(r.chain, r.chain->n - (r.sink ? 1 : 0), input, &r.top);
     status = e ? failed(&r, e) : pump(&r);

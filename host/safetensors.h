@@ -40,9 +40,9 @@ const struct st_tensor *st_find(const struct st_header *h, const char *name);  /
 const char *st_string(const struct st_header *h, const char *key);             // NULL: absent
 
 // The 8 bytes of length and the canonical header for n tensors and m strings: "__metadata__" first
-// with keys sorted by bytes, then tensors by name, no gaps, the whole padded with blanks so that data begins
-// at a multiple of 64. Strings and names are escaped as JSON needs and no more. order [n] receives
-// the index of the tensor that is written k-th. *out is malloc'd.
+// with keys sorted by bytes, then tensors by name, no gaps, the whole padded with blanks so that
+// data begins at a multiple of 64. Strings and names are escaped as JSON needs and no more. order
+// [n] receives the index of the tensor that is written k-th. *out is malloc'd.
 int st_header_write(uint32_t n, const char *const *name, const kiln_tensor *const *tensor,
                     uint32_t m, const struct st_string *string, uint32_t *order, void **out,
                     size_t *bytes);

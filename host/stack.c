@@ -247,13 +247,35 @@ static int build_lines(struct stack *k, struct pending *line, size_t n, struct l
     return e;
 }
 
+static struct {
+    char **line;
+    size_t n;
+} ran;
+
+int stack_has_run(const struct bound *b)
+{
+    for (size_t i = 0; i < ran.n; i++)
+        if (!strcmp(ran.line[i], b->line))
+            return 1;
+    return 0;
+}
+
+static void remember_lines(const struct state *s)
+{
+    for (size_t i = 0; i < s->n_pending; i++)
+        if (!stack_has_run(s->pending[i].bound)) {
+            GROW(ran.line, ran.n);
+            ran.line[ran.n++] = xstrdup(s->pending[i].bound->line);
+        }
+}
+
 int stack_build(struct state *s, const char *who, struct stack *out)
 {
     struct stack *k = out;
     *k = (struct stack){.state = s};
     int e = build_lines(k, s->pending, s->n_pending, NULL, &k->top);
     if (!e && !k->top)
-        e = fail(KILN_ERR_ARG, "%s: no net was named: put one (if-unet, mnist-unet) before it", who);
+        e = fail(KILN_ERR_ARG, "%s: no net was named: put one before it ('kiln list predictor' shows them)", who);
     for (size_t i = 0; i < s->n_pending && !e; i++) {
         if (s->pending[i].kind != KIND_HOOK)
             continue;
@@ -266,6 +288,8 @@ int stack_build(struct state *s, const char *who, struct stack *out)
         e = encode_and_load(k);
     if (e)
         stack_free(k);
+    else
+        remember_lines(s);
     return e;
 }
 

@@ -42,6 +42,8 @@ struct stack {
 // encoder, loads the nets. who: the node that wants it, for messages.
 int stack_build(struct state *s, const char *who, struct stack *out);
 void stack_free(struct stack *k);
+// Was this line part of a stack that was built, in a bracket say? Known of this process alone.
+int stack_has_run(const struct bound *b);
 // Begins a run over some rows: aux is prepared. row [n]: their places in the State's batch.
 int stack_rows(struct stack *k, const kiln_rows *rows, const int64_t *row,
                const int64_t *row_prompt);

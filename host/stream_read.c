@@ -377,7 +377,8 @@ static int read_strings(struct document *d, struct state *s)
         json_decref(j);
     }
     for (uint32_t i = 0; i < h->n_strings && !e; i++)
-        if (strncmp(h->string[i].key, "kiln.", 5))
+        if (strncmp(h->string[i].key, "kiln.", 5) ||
+            (!s->net && !strcmp(h->string[i].key, "kiln.t_first")))
             state_put_text(s, h->string[i].key, h->string[i].value);
     return e;
 }

@@ -329,6 +329,12 @@ int tensor_copy_into(kiln_tensor *dst, const kiln_tensor *src)
         return KILN_OK;
     }
     int64_t n = kiln_numel(src);
+    if (to == KILN_F32 && (from == KILN_F16 || from == KILN_BF16)) {  // weights, by the gigabyte
+        for (int64_t i = 0; i < n; i++)
+            ((float *)out)[i] = from == KILN_F16 ? half_to_float(((const uint16_t *)in)[i])
+                                                 : bf16_to_float(((const uint16_t *)in)[i]);
+        return KILN_OK;
+    }
     for (int64_t i = 0; i < n; i++)
         set_element(out, to, i, element(in, from, i));
     return KILN_OK;

@@ -185,7 +185,7 @@ static int begin(struct job *j, struct bound *b)
     struct state *s = j->first;
     j->line = state_find_pending(s, KIND_PREDICTOR);
     if (!j->line)
-        return fail(KILN_ERR_ARG, "no net was named: put one (mnist-unet) before it");
+        return fail(KILN_ERR_ARG, "no net was named: put one before it ('kiln list predictor' shows them)");
     const kiln_node *node = j->line->bound->def->node;
     j->trainable = node->extension ? node->extension("kiln.trainable/1") : NULL;
     if (!j->trainable)

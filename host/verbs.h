@@ -19,6 +19,7 @@ const struct verb *verb_find(const char *name);  // NULL: no such
 
 // The page of a node, topic or verb on standard output; returns the exit status.
 int help_node(const char *name);
+int list_node_json(const char *name);  // one node as list --json gives it
 
 int verb_help(int argc, char **argv);
 int verb_list(int argc, char **argv);

@@ -1,6 +1,6 @@
 // Mapping a file of weights and checking it as a whole.
 // SPDX-License-Identifier: MIT
-#define _GNU_SOURCE 1
+#define _GNU_SOURCE
 #include "weights_part.h"
 
 #include <errno.h>
