@@ -1,0 +1,224 @@
+// Convolutions in fp32 as sums of shifted matrix products, over a copy of a block of the input with
+// zeros around it.
+// SPDX-License-Identifier: MIT
+#include <string.h>
+
+#include "conv_pass.h"
+
+size_t conv_f32_bytes(const kiln_packed *p)
+{
+    return (size_t)(p->first[p->g.phases] * p->c * p->width) * sizeof(float);
+}
+
+struct pack_job {
+    kiln_packed *p;
+    const struct weight_view *w;
+};
+
+static int64_t panel_columns(const kiln_packed *p, int64_t panel)
+{
+    int64_t left = p->width - panel * p->kind->isa->columns;
+    return left < p->kind->isa->columns ? left : p->kind->isa->columns;
+}
+
+// Panels are [tap][c][columns], one behind the other within a phase.
+static float *panel_data(const kiln_packed *p, int phase, int64_t panel)
+{
+    int64_t taps = p->first[phase + 1] - p->first[phase];
+    return (float *)p->data +
+           (p->first[phase] * p->width + panel * p->kind->isa->columns * taps) * p->c;
+}
+
+static int pack_taps(void *ctx, int64_t begin, int64_t end, int64_t chunk)
+{
+    struct pack_job *job = ctx;
+    kiln_packed *p = job->p;
+    int64_t panels = packed_panels(p->o, p->kind->isa->columns);
+    int phase = 0;
+    (void)chunk;
+    for (int64_t t = begin; t < end; t++) {
+        while (t >= p->first[phase + 1])
+            phase++;
+        int64_t tap = p->taps[t].ky * p->g.kernel + p->taps[t].kx;
+        for (int64_t panel = 0; panel < panels; panel++) {
+            int64_t columns = panel_columns(p, panel), o = panel * p->kind->isa->columns;
+            float *to = panel_data(p, phase, panel) + (t - p->first[phase]) * p->c * columns;
+            for (int64_t c = 0; c < p->c; c++, to += columns)
+                for (int64_t j = 0; j < columns; j++)
+                    to[j] = o + j < p->o ? weight_at(job->w, c, o + j, tap) : 0;
+        }
+    }
+    return KILN_OK;
+}
+
+int conv_f32_pack(const kiln_host *h, kiln_packed *p, const struct weight_view *w)
+{
+    struct pack_job job = {p, w};
+    return h->parallel_for(h, p->first[p->g.phases], 1, pack_taps, &job);
+}
+
+struct run_job {
+    const kiln_host *h;
+    const kiln_packed *p;
+    const struct conv_pass *pass;
+    struct conv_plan plan;
+    const float *x;
+    int in_place;          // no border: a is the input itself
+    int64_t splits;        // of the panels of all phases
+    const int64_t *start;  // by tap: bytes from position 0 of a block
+    int64_t merged;        // taps of a run
+};
+
+// The block with its border, plane by plane.
+static void copy_block(const struct run_job *job, const struct conv_block *b, float *to)
+{
+    const struct conv_plan *p = &job->plan;
+    int64_t s = p->g->in_stride, c = job->p->c, first, last;
+    conv_block_range(p, b, &first, &last);
+    memset(to, 0, (size_t)(s * s * p->plane_positions * c) * sizeof(float));
+    for (int64_t plane = 0; plane < s * s; plane++)
+        for (int64_t i = 0; i < b->images; i++)
+            for (int64_t y = first; y < last; y++) {
+                int64_t iy = y * s + plane / s, ix = plane % s;
+                if (iy >= p->ih)
+                    break;
+                const float *from = job->x + ((b->image + i) * p->ih + iy) * p->iw * c;
+                float *row = to + (plane * p->plane_positions + conv_block_row(p, b, i, y)) * c;
+                if (s == 1) {
+                    memcpy(row, from, (size_t)(p->plane_w * c) * sizeof(float));
+                    continue;
+                }
+                for (int64_t x = 0; x < p->plane_w && ix < p->iw; x++, ix += s)
+                    memcpy(row + x * c, from + ix * c, (size_t)c * sizeof(float));
+            }
+}
+
+// One panel of outputs at all positions of a segment.
+static void run_panel(const struct run_job *job, const float *a, int phase, int64_t panel,
+                      const int64_t *pixel, int64_t positions)
+{
+    const kiln_packed *p = job->p;
+    const struct gemm_isa *isa = p->kind->isa;
+    float sums[GEMM_MAX_ROWS * GEMM_MAX_COLUMNS];
+    int64_t at[GEMM_MAX_ROWS], columns = panel_columns(p, panel), first = panel * isa->columns;
+    int64_t taps = p->first[phase + 1] - p->first[phase];
+    struct epilogue e = job->pass->epilogue;
+    int64_t wide = p->o - first < columns ? p->o - first : columns;
+    if (e.bias)
+        e.bias += first;
+    struct gemm_args args = {
+        .a_row = p->c * (int64_t)sizeof(float),
+        .a_step = sizeof(float),
+        .a_run = job->start + p->first[phase],
+        .b = panel_data(p, phase, panel),
+        .b_step = columns * (int64_t)sizeof(float),
+        .b_run = job->merged * p->c * columns * (int64_t)sizeof(float),
+        .runs = taps / job->merged,
+        .steps = job->merged * p->c,
+        .c = sums,
+        .c_row = columns * (int64_t)sizeof(float),
+    };
+    if (!taps)
+        memset(sums, 0, sizeof(sums));
+    int64_t pieces = (positions + isa->rows - 1) / isa->rows;
+    for (int64_t i = 0; i < pieces; i++) {
+        int64_t m = positions * i / pieces, rows = positions * (i + 1) / pieces - m;
+        args.a = a + m * p->c;
+        if (taps)
+            isa->kernel[columns == isa->columns][rows](&args);
+        for (int64_t r = 0; r < rows; r++)
+            at[r] = pixel[m + r] < 0 ? -1 : pixel[m + r] * p->o + first;
+        isa->finish(&e, sums, columns, at, rows, wide);
+    }
+}
+
+static int run_units(void *ctx, int64_t begin, int64_t end, int64_t chunk)
+{
+    const struct run_job *job = ctx;
+    const struct conv_plan *plan = &job->plan;
+    const kiln_packed *p = job->p;
+    int64_t planes = (int64_t)p->g.in_stride * p->g.in_stride;
+    size_t map =
+        job->in_place ? 0 : (size_t)(planes * plan->plane_positions * p->c) * sizeof(float);
+    int64_t most = (plan->images * plan->rows + plan->block_rows) * plan->pitch;
+    kiln_tensor *owner;
+    (void)chunk;
+    map = (map + 63) & ~(size_t)63;
+    char *scratch = scratch_new(job->h, map + (size_t)most * sizeof(int64_t), &owner);
+    if (!scratch)
+        return KILN_ERR_MEMORY;
+    float *copy = (float *)(void *)scratch;
+    int64_t *pixel = (int64_t *)(void *)(scratch + map);
+    int64_t panels = packed_panels(p->o, p->kind->isa->columns), items = panels * p->g.phases;
+    for (int64_t u = begin; u < end; u++) {
+        struct conv_block b;
+        conv_block_init(&b, plan, u / job->splits);
+        const float *a = copy;
+        if (job->in_place)
+            a = job->x + b.row * p->c;
+        else
+            copy_block(job, &b, copy);
+        int64_t split = u % job->splits, last = items * (split + 1) / job->splits;
+        int phase = -1;
+        for (int64_t i = items * split / job->splits; i < last; i++) {
+            if (i / panels != phase) {
+                phase = (int)(i / panels);
+                for (int64_t s = 0; s < b.segments; s++)
+                    conv_positions(plan, &b, phase, s, pixel + s * b.positions);
+            }
+            for (int64_t s = 0; s < b.segments; s++)
+                run_panel(job, a + s * b.segment_step * p->c, phase, i % panels,
+                          pixel + s * b.positions, b.positions);
+        }
+    }
+    job->h->tensor_free(job->h, owner);
+    return KILN_OK;
+}
+
+// How many neighbouring taps are one run of pixels, the same for all runs of all phases.
+static int64_t merge_taps(const kiln_packed *p, const int64_t *start)
+{
+    int64_t step = p->c * (int64_t)sizeof(float), best = 0;
+    for (int phase = 0; phase < p->g.phases; phase++) {
+        int64_t run = 0;
+        for (int32_t t = p->first[phase]; t < p->first[phase + 1]; t++) {
+            run++;
+            if (t + 1 < p->first[phase + 1] && start[t + 1] == start[t] + step)
+                continue;
+            if (best && run != best)
+                return 1;
+            best = run;
+            run = 0;
+        }
+    }
+    return best ? best : 1;
+}
+
+int conv_f32_run(const kiln_host *h, const kiln_packed *p, const struct conv_pass *pass)
+{
+    struct run_job job = {.h = h, .p = p, .pass = pass};
+    conv_plan_init(&job.plan, &p->g, pass->n, pass->ih, pass->iw, pass->oh, pass->ow,
+                   p->c * (int64_t)sizeof(float));
+    job.in_place = p->g.kernel == 1 && p->g.stride == 1 && p->g.pad == 0 && pass->iw == 1;
+    int64_t items = packed_panels(p->o, p->kind->isa->columns) * p->g.phases;
+    job.splits = job.plan.blocks >= 16 ? 1 : (16 + job.plan.blocks - 1) / job.plan.blocks;
+    job.splits = job.splits < items ? job.splits : items;
+    kiln_tensor *owner, *converted;
+    int64_t *start = scratch_new(h, (size_t)p->first[p->g.phases] * sizeof(int64_t) + 64, &owner);
+    if (!start)
+        return KILN_ERR_MEMORY;
+    for (int32_t t = 0; t < p->first[p->g.phases]; t++)
+        start[t] = conv_tap_position(&job.plan, &p->taps[t]) * p->c * (int64_t)sizeof(float);
+    job.start = start;
+    job.merged = merge_taps(p, start);
+    for (int phase = 0; phase < p->g.phases; phase++)  // keep the starts of whole runs
+        for (int32_t t = 0; t * job.merged < p->first[phase + 1] - p->first[phase]; t++)
+            start[p->first[phase] + t] = start[p->first[phase] + t * job.merged];
+    int err = KILN_ERR_MEMORY;
+    job.x = as_f32(h, pass->x, &converted);
+    if (job.x)
+        err = h->parallel_for(h, job.plan.blocks * job.splits, 1, run_units, &job);
+    h->tensor_free(h, converted);
+    h->tensor_free(h, owner);
+    return err;
+}

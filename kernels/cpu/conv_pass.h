@@ -1,0 +1,93 @@
+// A pass over a map, forward or back: packed weights and the functions that run them.
+// SPDX-License-Identifier: MIT
+#ifndef KERNELS_CPU_CONV_PASS_H
+#define KERNELS_CPU_CONV_PASS_H
+
+#include "conv_plan.h"
+
+struct conv_pass {
+    const kiln_tensor *x;
+    int64_t n, ih, iw, oh, ow;
+    struct epilogue epilogue;
+};
+
+// Gradient of a weight: dw[o][c][tap] = sum over pixels of x[s q + tap - pad][c] g[q][o].
+struct conv_grad {
+    const kiln_tensor *x, *g;
+    kiln_conv conv;
+    int64_t n, ih, iw, oh, ow, c, o;  // x [n,ih,iw,c], g [n,oh,ow,o]
+    float *dw;
+    float *sum;  // [c] of x or [o] of g, or NULL
+    int sum_x;
+};
+
+// Products of bf16 parts on matrix units, where there are any. parts: 1: rounded to bf16, 2: three
+// products of high and low halves, 3: six products of three parts.
+struct gemm_tiles {
+    int (*pack)(const kiln_host *h, kiln_packed *p, const struct weight_view *w);
+    size_t (*packed_bytes)(const kiln_packed *p);
+    int (*run)(const kiln_host *h, const kiln_packed *p, const struct conv_pass *pass);
+    int (*grad)(const kiln_host *h, const struct gemm_isa *isa, int parts,
+                const struct conv_grad *d);
+};
+
+// An instruction set at a precision.
+struct matrix_kind {
+    const struct gemm_isa *isa;
+    const struct gemm_tiles *tiles;  // or NULL
+    int parts;
+};
+
+struct kiln_packed {
+    kiln_tensor *owner;  // of the memory of all of it
+    const struct matrix_kind *kind;
+    struct conv_geometry g;
+    int parts;              // 0: fp32 panels
+    int64_t c, o;           // channels contracted, produced
+    int64_t width;          // o rounded up as the panels are
+    struct conv_tap *taps;  // of all phases
+    int32_t *first;         // [phases + 1] first tap of each
+    void *data;
+};
+
+static inline int64_t packed_panels(int64_t o, int64_t columns)
+{
+    return (o + columns - 1) / columns;
+}
+
+// Whole panels, and one at the end of half the width where that is enough.
+static inline int64_t packed_width(int64_t o, int64_t columns)
+{
+    return (o + columns / 2 - 1) / (columns / 2) * (columns / 2);
+}
+
+size_t conv_f32_bytes(const kiln_packed *p);
+int conv_f32_pack(const kiln_host *h, kiln_packed *p, const struct weight_view *w);
+int conv_f32_run(const kiln_host *h, const kiln_packed *p, const struct conv_pass *pass);
+int conv_f32_grad(const kiln_host *h, const struct gemm_isa *isa, const struct conv_grad *d);
+
+// How many partial sums a weight gradient has: from its shape alone.
+int64_t conv_grad_parts(const struct conv_grad *d, int64_t units);
+// dw[o][c][tap] = sum over parts, in order, of sums[part][tap][c][width].
+int conv_grad_reduce(const kiln_host *h, const struct conv_grad *d, const float *sums,
+                     int64_t parts, int64_t c_pad, int64_t width);
+
+// The entries of kiln.ops/1, of any kind.
+int matrix_pack_conv(const kiln_host *h, const struct matrix_kind *kind, const kiln_conv *conv,
+                     const kiln_tensor *weight, int grad, kiln_packed **out);
+int matrix_pack_linear(const kiln_host *h, const struct matrix_kind *kind,
+                       const kiln_tensor *weight, int grad, kiln_packed **out);
+void matrix_pack_free(const kiln_host *h, kiln_packed *w);
+int matrix_conv(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
+                const kiln_tensor *bias, const kiln_tensor *add, float scale, int act,
+                kiln_tensor *out);
+int matrix_linear(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
+                  const kiln_tensor *bias, int act, const kiln_tensor *add, kiln_tensor *out);
+int matrix_back(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout, kiln_tensor *dx);
+int matrix_conv_dw(const kiln_host *h, const struct matrix_kind *kind, const kiln_conv *conv,
+                   const kiln_tensor *x, const kiln_tensor *dout, kiln_tensor *dw,
+                   kiln_tensor *dbias);
+int matrix_linear_dw(const kiln_host *h, const struct matrix_kind *kind, const kiln_tensor *x,
+                     const kiln_tensor *dout, kiln_tensor *dw, kiln_tensor *dbias);
+
+#endif

@@ -1,0 +1,102 @@
+// Samplers' arithmetic on images [n,c,h,w].
+// SPDX-License-Identifier: MIT
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/vec.h"
+
+enum { TERMS = 8 };
+
+struct combine_job {
+    const float *x[TERMS];
+    double *weight;  // [n,k]
+    float *out;
+    int64_t per_row, per_chunk, chunks;  // of a row
+    int k;
+};
+
+// Sums are of doubles: a sampler subtracts what is nearly equal. Items: (row, chunk of it).
+static int combine_items(void *ctx, int64_t begin, int64_t end, int64_t chunk)
+{
+    const struct combine_job *j = ctx;
+    (void)chunk;
+    for (int64_t item = begin; item < end; item++) {
+        int64_t row = item / j->chunks, i = item % j->chunks * j->per_chunk;
+        int64_t last = i + j->per_chunk < j->per_row ? i + j->per_chunk : j->per_row;
+        const double *weight = j->weight + row * j->k;
+        for (i += row * j->per_row, last += row * j->per_row; i + LANES / 2 <= last;
+             i += LANES / 2) {
+            vecd sum = v_mul_double(v_set_double(weight[0]), v_load_double(j->x[0] + i));
+            for (int t = 1; t < j->k; t++)
+                sum = v_add_double(
+                    sum, v_mul_double(v_set_double(weight[t]), v_load_double(j->x[t] + i)));
+            v_store_double(j->out + i, sum);
+        }
+        for (; i < last; i++) {
+            double sum = 0;
+            for (int t = 0; t < j->k; t++)
+                sum += weight[t] * (double)j->x[t][i];
+            j->out[i] = (float)sum;
+        }
+    }
+    return KILN_OK;
+}
+
+static int combine(const kiln_host *h, int k, const double *a, const kiln_tensor *const *r,
+                   const kiln_tensor *const *x, kiln_tensor *out)
+{
+    int64_t n = out->shape[0];
+    kiln_tensor *weights;
+    struct combine_job job = {.k = k, .out = kiln_f32(out), .per_row = kiln_numel(out) / n};
+    int err = h->tensor_new(h, NULL, KILN_F64, 2, (int64_t[]){n, k}, &weights);
+    if (err)
+        return err;
+    job.weight = weights->data;
+    for (int t = 0; t < k; t++) {
+        job.x[t] = kiln_f32(x[t]);
+        for (int64_t i = 0; i < n; i++)
+            job.weight[i * k + t] = a[t] * (r && r[t] ? (double)kiln_f32(r[t])[i] : 1);
+    }
+    job.per_chunk = grain_of(1);
+    job.chunks = (job.per_row + job.per_chunk - 1) / job.per_chunk;
+    err = each(h, n * job.chunks, grain_of(job.per_row), combine_items, &job);
+    h->tensor_free(h, weights);
+    return err;
+}
+
+struct blend_job {
+    const float *mask, *a, *b;
+    float *out;
+    int64_t c, plane, mask_n, mask_c;
+};
+
+// Items: planes.
+static int blend_planes(void *ctx, int64_t begin, int64_t end, int64_t chunk)
+{
+    const struct blend_job *j = ctx;
+    (void)chunk;
+    for (int64_t p = begin; p < end; p++) {
+        int64_t mn = j->mask_n == 1 ? 0 : p / j->c, mc = j->mask_c == 1 ? 0 : p % j->c;
+        const float *mask = j->mask + (mn * j->mask_c + mc) * j->plane;
+        for (int64_t i = 0; i < j->plane; i += LANES) {
+            int64_t left = j->plane - i, at = p * j->plane + i;
+            vec m = v_load(mask + i, left);
+            vec rest = v_mul(v_sub(v_set(1), m), v_load(j->b + at, left));
+            v_store(j->out + at, left, v_fma(m, v_load(j->a + at, left), rest));
+        }
+    }
+    return KILN_OK;
+}
+
+static int blend(const kiln_host *h, const kiln_tensor *mask, const kiln_tensor *a,
+                 const kiln_tensor *b, kiln_tensor *out)
+{
+    int64_t n = out->shape[0], c = out->shape[1], plane = out->shape[2] * out->shape[3];
+    struct blend_job job = {kiln_f32(mask), kiln_f32(a),    kiln_f32(b),   kiln_f32(out), c,
+                            plane,          mask->shape[0], mask->shape[1]};
+    return each(h, n * c, grain_of(plane), blend_planes, &job);
+}
+
+void CPU(image_init)(kiln_ops *ops)
+{
+    ops->combine = combine;
+    ops->blend = blend;
+}

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/cpu/matrix.h"
+#include "kernels/kernels.h"
+
+void kernels_init_amx(kiln_ops *ops, int precision)
+{
+    matrix_init_amx(ops, precision);
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/vec.h"
+
+#include <string.h>
+
+struct transpose_job {
+    const float *x;
+    float *out;
+    int64_t rows, columns, blocks;  // of an image; blocks of pixels
+    int to_nhwc;
+};
+
+enum { PIXELS = 256 };  // of a block: what is touched of all channels stays in L1 or L2
+
+// x [n,rows,columns] -> out [n,columns,rows]; the pixels are the columns on the way to NHWC, the
+// rows on the way back. Items: (image, block of pixels).
+static int transpose_items(void *ctx, int64_t begin, int64_t end, int64_t chunk)
+{
+    const struct transpose_job *j = ctx;
+    int64_t pixels = j->to_nhwc ? j->columns : j->rows, c = j->to_nhwc ? j->rows : j->columns;
+    (void)chunk;
+    for (int64_t item = begin; item < end; item++) {
+        int64_t first = item % j->blocks * PIXELS, image = item / j->blocks * pixels * c;
+        int64_t last = first + PIXELS < pixels ? first + PIXELS : pixels;
+        const float *x = j->x + image;
+        float *out = j->out + image;
+        for (int64_t k = 0; k < c; k++)
+            for (int64_t p = first; p < last; p++)
+                if (j->to_nhwc)
+                    out[p * c + k] = x[k * pixels + p];
+                else
+                    out[k * pixels + p] = x[p * c + k];
+    }
+    return KILN_OK;
+}
+
+static int transpose(const kiln_host *h, const float *x, float *out, int64_t n, int64_t c,
+                     int64_t pixels, int to_nhwc)
+{
+    if (c == 1 || pixels == 1) {
+        memmove(out, x, (size_t)(n * c * pixels) * sizeof(float));
+        return KILN_OK;
+    }
+    int64_t blocks = (pixels + PIXELS - 1) / PIXELS;
+    struct transpose_job job = {x,      out,    to_nhwc ? c : pixels, to_nhwc ? pixels : c,
+                                blocks, to_nhwc};
+    return each(h, n * blocks, grain_of(c * (pixels < PIXELS ? pixels : PIXELS)), transpose_items,
+                &job);
+}
+
+static int to_nhwc(const kiln_host *h, const kiln_tensor *x, kiln_tensor *out)
+{
+    return transpose(h, kiln_f32(x), kiln_f32(out), x->shape[0], x->shape[1],
+                     x->shape[2] * x->shape[3], 1);
+}
+
+static int to_nchw(const kiln_host *h, const kiln_tensor *x, kiln_tensor *out)
+{
+    return transpose(h, kiln_f32(x), kiln_f32(out), x->shape[0], x->shape[3],
+                     x->shape[1] * x->shape[2], 0);
+}
+
+struct join_job {
+    float *a, *b, *both;  // a or b NULL: not wanted
+    int64_t ca, cb;
+    int split, stream;
+};
+
+static inline void copy_row(float *to, const float *from, int64_t c, int stream)
+{
+    for (int64_t i = 0; i < c; i += LANES)
+        v_put(to + i, c - i, v_load(from + i, c - i), stream);
+}
+
+static int join_rows(void *ctx, int64_t begin, int64_t end, int64_t chunk)
+{
+    const struct join_job *j = ctx;
+    (void)chunk;
+    for (int64_t r = begin; r < end; r++) {
+        float *a = j->a + r * j->ca, *b = j->b + r * j->cb, *both = j->both + r * (j->ca + j->cb);
+        if (j->split) {
+            if (j->a)
+                copy_row(a, both, j->ca, j->stream);
+            if (j->b)
+                copy_row(b, both + j->ca, j->cb, j->stream);
+        } else {
+            copy_row(both, a, j->ca, j->stream);
+            copy_row(both + j->ca, b, j->cb, j->stream);
+        }
+    }
+    v_stream_end(j->stream);
+    return KILN_OK;
+}
+
+static int concat(const kiln_host *h, const kiln_tensor *a, const kiln_tensor *b, kiln_tensor *out)
+{
+    int64_t ca = channels_of(a), cb = channels_of(b);
+    int stream = v_streams(kiln_f32(out), kiln_numel(out), ca) && cb % LANES == 0;
+    struct join_job job = {kiln_f32(a), kiln_f32(b), kiln_f32(out), ca, cb, 0, stream};
+    return each(h, kiln_numel(a) / ca, grain_of(ca + cb), join_rows, &job);
+}
+
+static int split(const kiln_host *h, const kiln_tensor *x, kiln_tensor *a, kiln_tensor *b)
+{
+    int64_t c = channels_of(x), ca = a ? channels_of(a) : c - channels_of(b);
+    int stream = (!a || v_streams(kiln_f32(a), kiln_numel(a), ca)) &&
+                 (!b || v_streams(kiln_f32(b), kiln_numel(b), c - ca));
+    struct join_job job = {f32_of(a), f32_of(b), kiln_f32(x), ca, c - ca, 1, stream};
+    return each(h, kiln_numel(x) / c, grain_of(c), join_rows, &job);
+}
+
+void CPU(layout_init)(kiln_ops *ops)
+{
+    ops->to_nhwc = to_nhwc;
+    ops->to_nchw = to_nchw;
+    ops->concat = concat;
+    ops->split = split;
+}

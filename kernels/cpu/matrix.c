@@ -1,0 +1,201 @@
+// The entries of the matrix family: shapes become passes, whichever kernels run them.
+// SPDX-License-Identifier: MIT
+#include <string.h>
+
+#include "conv_pass.h"
+
+static size_t round_64(size_t n)
+{
+    return (n + 63) & ~(size_t)63;
+}
+
+// Fewer channels would be mostly padding in a tile of bf16 pairs.
+static int use_tiles(const struct matrix_kind *kind, int64_t contracted)
+{
+    return kind->tiles && contracted >= 16;
+}
+
+static int pack(const kiln_host *h, const struct matrix_kind *kind, const kiln_conv *conv,
+                const kiln_tensor *weight, int grad, kiln_packed **out)
+{
+    kiln_packed head;
+    kiln_tensor *owner;
+    memset(&head, 0, sizeof(head));
+    conv_geometry_init(&head.g, conv, grad);
+    // Scatter contracts the first channel axis of the weight, gather the second.
+    int64_t a = weight->shape[0], b = weight->shape[1], size = (int64_t)conv->kernel * conv->kernel;
+    struct weight_view view = {
+        .data = tensor_at(weight), .type = tensor_type(weight), .size = size};
+    view.c_step = head.g.scatter ? b : 1;
+    view.o_step = head.g.scatter ? 1 : b;
+    head.kind = kind;
+    head.c = head.g.scatter ? a : b;
+    head.o = head.g.scatter ? b : a;
+    head.parts = use_tiles(kind, head.c) ? kind->parts : 0;
+    head.width = packed_width(head.o, kind->isa->columns);
+
+    size_t at_taps = round_64(sizeof(head));
+    size_t at_first = at_taps + round_64((size_t)size * sizeof(struct conv_tap));
+    size_t at_data = at_first + round_64((size_t)(head.g.phases + 1) * sizeof(int32_t));
+    // Sizes follow from the number of taps, which is the kernel's: no tap belongs to two phases.
+    int32_t ends[2] = {0, (int32_t)size};
+    kiln_packed probe = head;
+    probe.g.phases = 1;
+    probe.first = ends;
+    size_t bytes = head.parts ? kind->tiles->packed_bytes(&probe) : conv_f32_bytes(&probe);
+    char *memory = scratch_new(h, at_data + bytes, &owner);
+    if (!memory)
+        return KILN_ERR_MEMORY;
+    head.owner = owner;
+    head.taps = (struct conv_tap *)(void *)(memory + at_taps);
+    head.first = (int32_t *)(void *)(memory + at_first);
+    head.data = memory + at_data;
+    head.first[0] = 0;
+    for (int i = 0; i < head.g.phases; i++)
+        head.first[i + 1] = head.first[i] + conv_taps(&head.g, i, head.taps + head.first[i]);
+    memcpy(memory, &head, sizeof(head));
+    kiln_packed *p = (kiln_packed *)(void *)memory;
+    int err = p->parts ? kind->tiles->pack(h, p, &view) : conv_f32_pack(h, p, &view);
+    if (err)
+        h->tensor_free(h, owner);
+    else
+        *out = p;
+    return err;
+}
+
+int matrix_pack_conv(const kiln_host *h, const struct matrix_kind *kind, const kiln_conv *conv,
+                     const kiln_tensor *weight, int grad, kiln_packed **out)
+{
+    return pack(h, kind, conv, weight, grad, out);
+}
+
+int matrix_pack_linear(const kiln_host *h, const struct matrix_kind *kind,
+                       const kiln_tensor *weight, int grad, kiln_packed **out)
+{
+    const kiln_conv pointwise = {1, 1, 0, 0};
+    return pack(h, kind, &pointwise, weight, grad, out);
+}
+
+void matrix_pack_free(const kiln_host *h, kiln_packed *w)
+{
+    if (w)
+        h->tensor_free(h, w->owner);
+}
+
+static int is_bf16(const kiln_tensor *t)
+{
+    return tensor_type(t) == WEIGHT_BF16;
+}
+
+static int run(const kiln_host *h, const kiln_packed *w, struct conv_pass *pass,
+               const kiln_tensor *bias, const kiln_tensor *add, kiln_tensor *out)
+{
+    kiln_tensor *owner = NULL;
+    pass->epilogue.out = tensor_at(out);
+    pass->epilogue.bf16 = is_bf16(out);
+    pass->epilogue.add = add ? tensor_at(add) : NULL;
+    // What does not stay in the caches need not be fetched into them to be written.
+    enum { STREAM_BYTES = 8 << 20 };
+    pass->epilogue.stream = !pass->epilogue.bf16 && w->o % 16 == 0 &&
+                            (uintptr_t)pass->epilogue.out % 64 == 0 &&
+                            kiln_numel(out) * (int64_t)sizeof(float) >= STREAM_BYTES;
+    if (bias) {
+        pass->epilogue.bias = as_f32(h, bias, &owner);
+        if (!pass->epilogue.bias)
+            return KILN_ERR_MEMORY;
+    }
+    // Without a border, all rows are one column of pixels.
+    if (w->g.kernel == 1 && w->g.stride == 1 && w->g.pad == 0) {
+        pass->ih = pass->oh = pass->n * pass->ih * pass->iw;
+        pass->n = pass->iw = pass->ow = 1;
+    }
+    int err = w->parts ? w->kind->tiles->run(h, w, pass) : conv_f32_run(h, w, pass);
+    h->tensor_free(h, owner);
+    return err;
+}
+
+static struct conv_pass map_pass(const kiln_tensor *x, const kiln_tensor *out)
+{
+    struct conv_pass pass = {.x = x, .n = x->shape[0], .ih = 1, .iw = 1, .oh = 1, .ow = 1};
+    if (x->ndim == 4) {
+        pass.ih = x->shape[1];
+        pass.iw = x->shape[2];
+        pass.oh = out->shape[1];
+        pass.ow = out->shape[2];
+    } else {  // rows in any number of dimensions
+        pass.n = 1;
+        for (int32_t i = 0; i + 1 < x->ndim; i++)
+            pass.n *= x->shape[i];
+    }
+    return pass;
+}
+
+int matrix_conv(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
+                const kiln_tensor *bias, const kiln_tensor *add, float scale, int act,
+                kiln_tensor *out)
+{
+    struct conv_pass pass = map_pass(x, out);
+    pass.epilogue.scale = scale;
+    pass.epilogue.act = act;
+    return run(h, w, &pass, bias, add, out);
+}
+
+int matrix_linear(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
+                  const kiln_tensor *bias, int act, const kiln_tensor *add, kiln_tensor *out)
+{
+    struct conv_pass pass = map_pass(x, out);
+    pass.epilogue.linear = 1;
+    pass.epilogue.act = act;
+    return run(h, w, &pass, bias, add, out);
+}
+
+int matrix_back(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout, kiln_tensor *dx)
+{
+    struct conv_pass pass = map_pass(dout, dx);
+    pass.epilogue.scale = 1;
+    return run(h, w, &pass, NULL, NULL, dx);
+}
+
+static int run_grad(const kiln_host *h, const struct matrix_kind *kind, struct conv_grad *d,
+                    kiln_tensor *dw, kiln_tensor *dbias)
+{
+    float *to = tensor_at(dw);
+    d->dw = to;
+    d->sum = dbias ? tensor_at(dbias) : NULL;
+    if (d->conv.kernel == 1 && d->conv.stride == 1 && d->conv.pad == 0) {
+        d->n *= d->ih * d->iw;
+        d->ih = d->iw = d->oh = d->ow = 1;
+    }
+    if (use_tiles(kind, d->c) && d->o >= 16)
+        return kind->tiles->grad(h, kind->isa, kind->parts, d);
+    return conv_f32_grad(h, kind->isa, d);
+}
+
+int matrix_conv_dw(const kiln_host *h, const struct matrix_kind *kind, const kiln_conv *conv,
+                   const kiln_tensor *x, const kiln_tensor *dout, kiln_tensor *dw,
+                   kiln_tensor *dbias)
+{
+    // A transposed convolution is the same sum with the maps in each other's place.
+    const kiln_tensor *big = conv->transposed ? dout : x, *small = conv->transposed ? x : dout;
+    struct conv_grad d = {.x = big, .g = small, .conv = *conv, .n = x->shape[0]};
+    d.ih = big->shape[1];
+    d.iw = big->shape[2];
+    d.oh = small->shape[1];
+    d.ow = small->shape[2];
+    d.c = big->shape[3];
+    d.o = small->shape[3];
+    d.sum_x = conv->transposed != 0;
+    return run_grad(h, kind, &d, dw, dbias);
+}
+
+int matrix_linear_dw(const kiln_host *h, const struct matrix_kind *kind, const kiln_tensor *x,
+                     const kiln_tensor *dout, kiln_tensor *dw, kiln_tensor *dbias)
+{
+    struct conv_grad d = {.x = x, .g = dout, .conv = {1, 1, 0, 0}, .n = 1};
+    for (int32_t i = 0; i + 1 < x->ndim; i++)
+        d.n *= x->shape[i];
+    d.ih = d.iw = d.oh = d.ow = 1;
+    d.c = x->shape[x->ndim - 1];
+    d.o = dout->shape[dout->ndim - 1];
+    return run_grad(h, kind, &d, dw, dbias);
+}

@@ -1,0 +1,124 @@
+// Eight floats: the few vector operations that gemm_rows.h is written in, for AVX2 and FMA.
+// SPDX-License-Identifier: MIT
+#ifndef KERNELS_CPU_MATRIX_VEC256_H
+#define KERNELS_CPU_MATRIX_VEC256_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+typedef __m256 vec;
+enum { LANES = 8 };
+
+static inline __m256i v_lanes(int64_t n)
+{
+    static const int32_t ones[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    return _mm256_loadu_si256((const __m256i *)(const void *)(ones + 8 - n));
+}
+
+static inline vec v_set(float x)
+{
+    return _mm256_set1_ps(x);
+}
+
+// The first n lanes, zeros behind them; n >= LANES: all.
+static inline vec v_load(const float *p, int64_t n)
+{
+    return n >= LANES ? _mm256_loadu_ps(p) : _mm256_maskload_ps(p, v_lanes(n));
+}
+
+static inline void v_store(float *p, int64_t n, vec x)
+{
+    if (n >= LANES)
+        _mm256_storeu_ps(p, x);
+    else
+        _mm256_maskstore_ps(p, v_lanes(n), x);
+}
+
+// Past the caches; p is aligned.
+static inline void v_stream(float *p, vec x)
+{
+    _mm256_stream_ps(p, x);
+}
+
+static inline vec v_load_bf16(const uint16_t *p, int64_t n)
+{
+    uint32_t x[LANES] = {0};
+    for (int i = 0; i < LANES && i < n; i++)
+        x[i] = (uint32_t)p[i] << 16;
+    return _mm256_castsi256_ps(_mm256_loadu_si256((const __m256i *)(const void *)x));
+}
+
+// Rounds to nearest, ties to even; NaN stays NaN.
+static inline void v_store_bf16(uint16_t *p, int64_t n, vec x)
+{
+    uint32_t u[LANES];
+    _mm256_storeu_si256((__m256i *)(void *)u, _mm256_castps_si256(x));
+    for (int i = 0; i < LANES && i < n; i++)
+        p[i] = (u[i] & 0x7fffffffu) > 0x7f800000u
+                   ? (uint16_t)(u[i] >> 16 | 0x40u)
+                   : (uint16_t)((u[i] + 0x7fffu + (u[i] >> 16 & 1u)) >> 16);
+}
+
+static inline vec v_add(vec a, vec b)
+{
+    return _mm256_add_ps(a, b);
+}
+
+static inline vec v_sub(vec a, vec b)
+{
+    return _mm256_sub_ps(a, b);
+}
+
+static inline vec v_mul(vec a, vec b)
+{
+    return _mm256_mul_ps(a, b);
+}
+
+static inline vec v_div(vec a, vec b)
+{
+    return _mm256_div_ps(a, b);
+}
+
+static inline vec v_fma(vec a, vec b, vec c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+
+// Of a NaN and a number: y.
+static inline vec v_min(vec x, vec y)
+{
+    return _mm256_min_ps(x, y);
+}
+
+static inline vec v_max(vec x, vec y)
+{
+    return _mm256_max_ps(x, y);
+}
+
+static inline vec v_abs(vec x)
+{
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x);
+}
+
+static inline vec v_round(vec x)
+{
+    return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+// x 2^n, n whole. In two steps, since the result may be subnormal.
+static inline vec v_scale(vec x, vec n)
+{
+    __m256i k = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(k, 1);
+    __m256i rest = _mm256_sub_epi32(k, half), bias = _mm256_set1_epi32(127);
+    __m256 a = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23));
+    __m256 b = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
+    return _mm256_mul_ps(_mm256_mul_ps(x, a), b);
+}
+
+// a where x < 0, else b.
+static inline vec v_if_negative(vec x, vec a, vec b)
+{
+    return _mm256_blendv_ps(b, a, x);
+}
+
+#endif

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/ref/ref.h"
+
+void kernels_init_ref(kiln_ops *ops)
+{
+    *ops = (kiln_ops){
+        .size = sizeof(kiln_ops),
+        .to_nhwc = ref_to_nhwc,
+        .to_nchw = ref_to_nchw,
+        .concat = ref_concat,
+        .split = ref_split,
+        .gather = ref_gather,
+        .pack_conv = ref_pack_conv,
+        .pack_linear = ref_pack_linear,
+        .pack_free = ref_pack_free,
+        .conv = ref_conv,
+        .linear = ref_linear,
+        .attention = ref_attention,
+        .group_norm = ref_group_norm,
+        .layer_norm = ref_layer_norm,
+        .rms_norm = ref_rms_norm,
+        .batch_norm = ref_batch_norm,
+        .act = ref_act,
+        .mul = ref_mul,
+        .affine = ref_affine,
+        .avg_pool = ref_avg_pool,
+        .repeat2d = ref_repeat2d,
+        .mean_tokens = ref_mean_tokens,
+        .sinusoid = ref_sinusoid,
+        .combine = ref_combine,
+        .blend = ref_blend,
+        .add_range_noise = ref_add_range_noise,
+        .dynamic_threshold = ref_dynamic_threshold,
+        .resize = ref_resize,
+        .convolve = ref_convolve,
+        .conv_dx = ref_conv_dx,
+        .conv_dw = ref_conv_dw,
+        .linear_dx = ref_linear_dx,
+        .linear_dw = ref_linear_dw,
+        .batch_norm_train = ref_batch_norm_train,
+        .batch_norm_grad = ref_batch_norm_grad,
+        .act_grad = ref_act_grad,
+        .affine_grad = ref_affine_grad,
+        .avg_pool_grad = ref_avg_pool_grad,
+        .mse = ref_mse,
+        .adam = ref_adam,
+    };
+}
