@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+anagram_sources = plugins/anagram/anagram.c

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+cfg_sources = plugins/cfg/cfg.c

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+hybrid_sources = plugins/hybrid/hybrid.c

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+inpaint_sources = plugins/inpaint/inpaint.c

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+mix_sources = plugins/mix/mix.c

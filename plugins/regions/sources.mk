@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+regions_sources = plugins/regions/regions.c

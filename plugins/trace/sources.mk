@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+trace_sources = plugins/trace/trace.c
