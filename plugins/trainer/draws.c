@@ -1,0 +1,290 @@
+// What a step draws: the order of the images, noise levels, noise, and whose class is dropped. All
+// is keyed by the step and the image, so that a run that goes on needs no state of a generator.
+// SPDX-License-Identifier: MIT
+#include "train.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+enum { USE_ORDER, USE_T, USE_NOISE, USE_KEEP };
+
+static int out_of_memory(struct train *s)
+{
+    return kiln_fail(&s->base, KILN_ERR_MEMORY, "out of memory");
+}
+
+static int is_type(const kiln_tensor *t, int code, int bits)
+{
+    return t->dtype.code == code && t->dtype.bits == bits;
+}
+
+static const void *elements(const kiln_tensor *t)
+{
+    return (const char *)t->data + t->byte_offset;
+}
+
+// One of the given tensors: its type and shape are checked, and it may shorten the run.
+static int given(struct train *s, const char *name, int real, int32_t ndim, const kiln_tensor **out)
+{
+    const kiln_net *net = s->job->net;
+    const int64_t want[5] = {0, s->base.args[P_BATCH].i, net->chw[0], net->chw[1], net->chw[2]};
+    int e = s->job->draws ? s->job->draws(s->job, name, out) : KILN_OK;
+    const kiln_tensor *t = *out;
+    if (e || !t)
+        return e;
+    if (!(real ? is_type(t, 2, 32) : is_type(t, 0, 64)))
+        return kiln_fail(&s->base, KILN_ERR_ARG, "'%s' must be of type %s", name,
+                         real ? "F32" : "I64");
+    int good = t->ndim == ndim;
+    for (int k = 1; good && k < ndim; k++)
+        good = t->shape[k] == want[k];
+    if (!good)
+        return kiln_fail(&s->base, KILN_ERR_SHAPE, "'%s' must have the shape [steps,%lld%s]", name,
+                         (long long)want[1], ndim == 5 ? ",c,h,w" : "");
+    if (t->shape[0] < s->steps)
+        s->steps = t->shape[0];
+    return KILN_OK;
+}
+
+int draws_begin(struct train *s)
+{
+    int64_t batch = s->base.args[P_BATCH].i;
+    s->per_epoch = (s->data.n + batch - 1) / batch;
+    s->steps = s->per_epoch * s->base.args[P_EPOCHS].i;
+    s->order_epoch = -1;
+    s->order = calloc((size_t)s->data.n, sizeof(*s->order));
+    if (!s->order)
+        return out_of_memory(s);
+    int e = given(s, "train.order", 0, 2, &s->given_order);
+    e = e ? e : given(s, "train.t", 0, 2, &s->given_t);
+    e = e ? e : given(s, "train.noise", 1, 5, &s->given_noise);
+    e = e ? e : given(s, "train.keep", 1, 2, &s->given_keep);
+    if (e)
+        return e;
+    if (s->given_order) {
+        s->order_digest = (uint32_t)crc32_z(0, elements(s->given_order), (size_t)batch * 8);
+        return KILN_OK;
+    }
+    e = epoch_order(s, 0);
+    s->order_digest = (uint32_t)crc32_z(0, (const void *)s->order, (size_t)s->data.n * 8);
+    return e;
+}
+
+// A shuffle of all images by one uniform number each.
+int epoch_order(struct train *s, int64_t epoch)
+{
+    const kiln_host *h = s->base.host;
+    int64_t n = s->data.n;
+    kiln_tensor *u;
+    if (s->order_epoch == epoch)
+        return KILN_OK;
+    int e = h->tensor_new(h, NULL, KILN_F32, 2, (const int64_t[]){1, n}, &u);
+    if (e)
+        return e;
+    e = h->uniform(h, USE_ORDER, &epoch, NULL, u);
+    for (int64_t i = 0; i < n; i++)
+        s->order[i] = i;
+    for (int64_t i = 0; i < n - 1 && !e; i++) {
+        int64_t j = i + (int64_t)((double)kiln_f32(u)[i] * (double)(n - i)), k = s->order[i];
+        s->order[i] = s->order[j];
+        s->order[j] = k;
+    }
+    h->tensor_free(h, u);
+    s->order_epoch = e ? -1 : epoch;
+    return e;
+}
+
+static int pick_images(struct train *s, struct batch *b)
+{
+    int64_t batch = s->base.args[P_BATCH].i, first = s->step % s->per_epoch * batch;
+    b->index = calloc((size_t)batch, sizeof(*b->index));
+    if (!b->index)
+        return out_of_memory(s);
+    if (!s->given_order) {
+        int e = epoch_order(s, s->step / s->per_epoch);
+        b->n = s->data.n - first < batch ? s->data.n - first : batch;
+        for (int64_t i = 0; i < b->n && !e; i++)
+            b->index[i] = s->order[first + i];
+        return e;
+    }
+    const int64_t *row = (const int64_t *)elements(s->given_order) + s->step * batch;
+    for (; b->n < batch && row[b->n] >= 0; b->n++) {
+        b->index[b->n] = row[b->n];
+        if (row[b->n] >= s->data.n)
+            return kiln_fail(&s->base, KILN_ERR_ARG, "'train.order' names image %lld of %lld",
+                             (long long)row[b->n], (long long)s->data.n);
+    }
+    return b->n ? KILN_OK
+                : kiln_fail(&s->base, KILN_ERR_ARG, "'train.order' has no image for step %lld",
+                            (long long)s->step + 1);
+}
+
+// A number of [0,1) for each row, of its image and the step.
+static int uniform(struct train *s, const struct batch *b, uint32_t use, const double *step,
+                   kiln_tensor **out)
+{
+    const kiln_host *h = s->base.host;
+    int e = h->tensor_new(h, NULL, KILN_F32, 2, (const int64_t[]){b->n, 1}, out);
+    return e ? e : h->uniform(h, use, b->index, step, *out);
+}
+
+static int pick_levels(struct train *s, struct batch *b, const double *step)
+{
+    const kiln_net *net = s->job->net;
+    int64_t width = s->base.args[P_BATCH].i;
+    kiln_tensor *u = NULL;
+    if (s->base.args[P_OBJECTIVE].i == OBJECTIVE_DENOISE) {
+        for (int64_t i = 0; i < b->n; i++)
+            b->t[i] = s->base.args[P_SIGMA].f;
+        return KILN_OK;
+    }
+    int e = s->given_t ? KILN_OK : uniform(s, b, USE_T, step, &u);
+    for (int64_t i = 0; i < b->n && !e; i++) {
+        if (s->given_t)
+            b->t[i] = (double)((const int64_t *)elements(s->given_t))[s->step * width + i];
+        else
+            b->t[i] = (double)(net->t_first + (int64_t)((double)kiln_f32(u)[i] * (double)net->n_t));
+        if (b->t[i] < (double)net->t_first || b->t[i] >= (double)(net->t_first + net->n_t))
+            e = kiln_fail(&s->base, KILN_ERR_ARG,
+                          "'train.t' has a timestep %g, the net %lld to %lld", b->t[i],
+                          (long long)net->t_first, (long long)(net->t_first + net->n_t - 1));
+    }
+    s->base.host->tensor_free(s->base.host, u);
+    return e;
+}
+
+static int pick_prompts(struct train *s, struct batch *b, const double *step)
+{
+    int64_t width = s->base.args[P_BATCH].i;
+    kiln_tensor *u = NULL;
+    if (!s->job->net->n_cond)
+        return KILN_OK;
+    int e = s->given_keep ? KILN_OK : uniform(s, b, USE_KEEP, step, &u);
+    for (int64_t i = 0; i < b->n && !e; i++) {
+        int drop = s->given_keep ? kiln_f32(s->given_keep)[s->step * width + i] <= 0
+                                 : kiln_f32(u)[i] < (float)s->base.args[P_UNCOND].f;
+        b->prompt[i] = drop ? "" : s->data.example[b->index[i]].prompt;
+    }
+    s->base.host->tensor_free(s->base.host, u);
+    return e;
+}
+
+// Fills a new host tensor of b's rows, then hands it to where nets run.
+static int to_device(struct train *s, kiln_tensor *host, kiln_tensor **out)
+{
+    const kiln_host *h = s->base.host;
+    if (!h->device || h->device->device.type == KILN_DEVICE_CPU) {
+        *out = host;
+        return KILN_OK;
+    }
+    int e = h->tensor_new(h, h->device, KILN_F32, host->ndim, host->shape, out);
+    e = e ? e : h->tensor_copy(h, *out, host);
+    h->tensor_free(h, host);
+    return e;
+}
+
+static int pick_noise(struct train *s, struct batch *b, const double *step, const int64_t *shape)
+{
+    const kiln_host *h = s->base.host;
+    int64_t size = shape[1] * shape[2] * shape[3];
+    kiln_tensor *noise;
+    int e = h->tensor_new(h, NULL, KILN_F32, 4, shape, &noise);
+    if (e)
+        return e;
+    if (s->given_noise)
+        memcpy(kiln_f32(noise), kiln_f32(s->given_noise) + s->step * s->base.args[P_BATCH].i * size,
+               (size_t)(b->n * size) * sizeof(float));
+    else
+        e = h->normal(h, USE_NOISE, b->index, step, noise);
+    if (e)
+        h->tensor_free(h, noise);
+    return e ? e : to_device(s, noise, &b->noise);
+}
+
+static int gather(struct train *s, struct batch *b, const int64_t *shape)
+{
+    const kiln_host *h = s->base.host;
+    int64_t size = shape[1] * shape[2] * shape[3];
+    kiln_tensor *clean;
+    int e = h->tensor_new(h, NULL, KILN_F32, 4, shape, &clean);
+    if (e)
+        return e;
+    for (int64_t k = 0; k < b->n; k++) {
+        const struct example *from = &s->data.example[b->index[k]];
+        float *to = kiln_f32(clean) + k * size;
+        if (from->scale == 1 && from->shift == 0)
+            memcpy(to, from->x, (size_t)size * sizeof(float));
+        else
+            for (int64_t i = 0; i < size; i++)
+                to[i] = (float)((double)from->x[i] * from->scale + from->shift);
+    }
+    return to_device(s, clean, &b->clean);
+}
+
+static int levels(struct train *s, struct batch *b)
+{
+    const kiln_host *h = s->base.host;
+    const kiln_net *net = s->job->net;
+    kiln_tensor *alpha = NULL, *sigma = NULL;
+    int e = h->tensor_new(h, NULL, KILN_F32, 1, &b->n, &alpha);
+    e = e ? e : h->tensor_new(h, NULL, KILN_F32, 1, &b->n, &sigma);
+    for (int64_t i = 0; i < b->n && !e; i++) {
+        kiln_level l = {b->t[i], 1, b->t[i]};
+        if (s->base.args[P_OBJECTIVE].i == OBJECTIVE_EPS)
+            l = kiln_level_at(net, b->t[i]);
+        if (s->base.args[P_OBJECTIVE].i == OBJECTIVE_FLOW) {
+            l.sigma = (b->t[i] - (double)net->t_first + 1) / (double)net->n_t;
+            l.alpha = 1 - l.sigma;
+        }
+        kiln_f32(alpha)[i] = (float)l.alpha;
+        kiln_f32(sigma)[i] = (float)l.sigma;
+    }
+    if (e) {
+        h->tensor_free(h, alpha);
+        h->tensor_free(h, sigma);
+        return e;
+    }
+    e = to_device(s, alpha, &b->alpha);
+    if (e) {
+        h->tensor_free(h, sigma);
+        return e;
+    }
+    return to_device(s, sigma, &b->sigma);
+}
+
+int batch_draw(struct train *s, struct batch *b)
+{
+    const kiln_net *net = s->job->net;
+    int e = pick_images(s, b);
+    if (e)
+        return e;
+    const int64_t shape[] = {b->n, net->chw[0], net->chw[1], net->chw[2]};
+    double *step = calloc((size_t)b->n, sizeof(*step));
+    b->t = calloc((size_t)b->n, sizeof(*b->t));
+    b->prompt = calloc((size_t)b->n, sizeof(*b->prompt));
+    if (!step || !b->t || !b->prompt)
+        e = out_of_memory(s);
+    for (int64_t i = 0; i < b->n && !e; i++)
+        step[i] = (double)s->step;
+    e = e ? e : pick_levels(s, b, step);
+    e = e ? e : pick_noise(s, b, step, shape);
+    e = e ? e : pick_prompts(s, b, step);
+    e = e ? e : gather(s, b, shape);
+    e = e ? e : levels(s, b);
+    free(step);
+    return e;
+}
+
+void batch_free(struct train *s, struct batch *b)
+{
+    const kiln_host *h = s->base.host;
+    h->tensor_free(h, b->alpha);
+    h->tensor_free(h, b->sigma);
+    h->tensor_free(h, b->clean);
+    h->tensor_free(h, b->noise);
+    free(b->index);
+    free(b->t);
+    free(b->prompt);
+    *b = (struct batch){0};
+}
