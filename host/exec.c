@@ -49,6 +49,29 @@ struct state *state_begin(int64_t doc, int64_t docs)
 
 // ---- sources ------------------------------------------------------------------------------------
 
+// The line of one document among many, so that a recipe makes it alone: of a source whose table has
+// whole numbers "first" and "docs". NULL: the line as it is.
+static char *document_line(const struct bound *b, const struct state *s)
+{
+    int first = -1, docs = -1;
+    for (uint32_t i = 0; i < b->def->node->n_params; i++) {
+        const kiln_param *p = bound_param(b, i);
+        if (p->type == KILN_INT && !strcmp(p->name, "first"))
+            first = (int)i;
+        if (p->type == KILN_INT && !strcmp(p->name, "docs"))
+            docs = (int)i;
+    }
+    if (first < 0 || docs < 0 || b->value[docs].i == 1)
+        return NULL;
+    kiln_value was_first = b->value[first], was_docs = b->value[docs];
+    b->value[first].i = s->id[0];
+    b->value[docs].i = 1;
+    char *line = bound_line(b, 0);
+    b->value[first] = was_first;
+    b->value[docs] = was_docs;
+    return line;
+}
+
 static int take_document(struct stage *g, kiln_document *doc, struct state **out)
 {
     int64_t n = doc->image && doc->image->ndim == 4 ? doc->image->shape[0] : 0;
@@ -69,7 +92,9 @@ static int take_document(struct stage *g, kiln_document *doc, struct state **out
     s->hi = doc->hi;
     s->name = doc->name ? xstrdup(doc->name) : NULL;
     s->docs = doc->total > 0 ? doc->total : -1;
-    state_add_line(s, g->bound->line);
+    char *line = document_line(g->bound, s);
+    state_add_line(s, line ? line : g->bound->line);
+    free(line);
     if (!e && check_finite(s->image))
         e = node_fail(g->bound, KILN_ERR_INTERNAL);
     return e;
@@ -282,7 +307,9 @@ static int node_next(struct stage *g, struct state **out)
     if (e)
         return e;
     e = progress_at(0, NULL);
-    if (!e)
+    if (!e && runtime.dry_run && g->bound->def->builtin && g->bound->def->builtin->writes)
+        e = KILN_OK;
+    else if (!e)
         e = apply(g, s);
     if (!e)
         state_add_line(s, g->bound->line);

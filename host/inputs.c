@@ -167,9 +167,10 @@ static char *input_name(const char *prefix, const kiln_param *p, size_t k)
                                  : xformat("%s.%s", prefix, p->name);
 }
 
-int store_inputs(const struct bound *b, struct state *s, const char *prefix, int capture)
+// In the range lo to hi; those of filters in [-1,1], in which views are run.
+static int store_in_range(const struct bound *b, struct state *s, const char *prefix, int capture,
+                          double lo, double hi)
 {
-    double lo = s->net ? s->net->net.lo : s->lo, hi = s->net ? s->net->net.hi : s->hi;
     int e = KILN_OK;
     for (uint32_t i = 0; i < b->def->node->n_params && !e; i++) {
         const kiln_param *p = bound_param(b, i);
@@ -181,7 +182,7 @@ int store_inputs(const struct bound *b, struct state *s, const char *prefix, int
             const struct bound_chain *c = b->items[i].item[k].chain;
             for (size_t j = 0; j < c->n && !e; j++) {
                 char *inner = xformat("%s.%s.%zu.%zu", prefix, p->name, k, j);
-                e = store_inputs(c->node[j], s, inner, 0);
+                e = store_in_range(c->node[j], s, inner, 0, -1, 1);
                 free(inner);
             }
         }
@@ -205,6 +206,12 @@ int store_inputs(const struct bound *b, struct state *s, const char *prefix, int
         inputs_free(in, n);
     }
     return e;
+}
+
+int store_inputs(const struct bound *b, struct state *s, const char *prefix, int capture)
+{
+    double lo = s->net ? s->net->net.lo : s->lo, hi = s->net ? s->net->net.hi : s->hi;
+    return store_in_range(b, s, prefix, capture, lo, hi);
 }
 
 int stored_inputs(const struct state *s, const char *prefix, const struct bound *b,

@@ -178,7 +178,7 @@ static void state_text_of(struct text *t, const struct state *s)
         inspect_format(t, "encoded", "%zu prompts", s->n_cond);
     for (size_t i = 0; i < s->n_texts; i++)
         if (strncmp(s->text[i].key, "keep.", 5))
-            inspect_format(t, i ? "" : "text", "%s = %s", s->text[i].key, s->text[i].value);
+            inspect_format(t, "text", "%s = %s", s->text[i].key, s->text[i].value);
     inspect_format(t, "seed", "%llu, random numbers of %s", (unsigned long long)s->seed, s->rng);
     struct record r = record_of_state(s);
     inspect_chain(t, &r);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "load.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -105,7 +105,16 @@ int load_open(const char *path, enum image_alpha alpha, struct loading *l)
     size_t have = 0;
     while (have < SNIFF) {
         ssize_t k = read(fd, start + have, SNIFF - have);
-        if (k <= 0)
+        if (k < 0 && errno == EINTR && !interrupted)
+            continue;
+        if (k < 0) {
+            e = interrupted ? fail(KILN_ERR_CANCEL, "interrupted")
+                            : fail(KILN_ERR_IO, "cannot read '%s': %s", shown, errno_text(errno));
+            if (!is_stdin)
+                close(fd);
+            return e;
+        }
+        if (!k)
             break;
         have += (size_t)k;
     }

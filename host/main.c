@@ -65,7 +65,8 @@ static void set_signals(void)
     struct sigaction act = {.sa_handler = on_interrupt};  // no SA_RESTART: reads are to end
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
-    sigaction(SIGHUP, &act, NULL);
+    if (signal(SIGHUP, SIG_IGN) != SIG_IGN)  // nohup says that it is to go on
+        sigaction(SIGHUP, &act, NULL);
     signal(SIGPIPE, SIG_IGN);
 #if !defined(__SANITIZE_ADDRESS__)
     sigaltstack(&alt, NULL);

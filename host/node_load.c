@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: MIT
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "load_file.h"
@@ -22,6 +24,7 @@ struct loader {
     int open;
     char **path;
     size_t n, at;
+    int single;  // several files, each one picture: so many documents
 };
 
 static int read_list(struct bound *b, struct loader *l)
@@ -45,6 +48,22 @@ static int read_list(struct bound *b, struct loader *l)
     return KILN_OK;
 }
 
+// What cannot be opened counts as a picture too: its error comes when it is its turn.
+static int is_picture(const char *path)
+{
+    struct stat st;
+    char first[8];
+    int fd, is = 0;
+    if (!strcmp(path, "-") || (!stat(path, &st) && !S_ISREG(st.st_mode)))
+        return 0;  // not to be read from twice
+    if (file_open(path, &fd))
+        return 1;
+    ssize_t k = read(fd, first, sizeof(first));
+    is = k <= 0 || image_sniff(first, (size_t)k) != IMAGE_AUTO;
+    close(fd);
+    return is;
+}
+
 static int start(struct stage *g, struct loader *l)
 {
     struct bound *b = g->bound;
@@ -53,7 +72,25 @@ static int start(struct stage *g, struct loader *l)
         l->path[l->n++] = xstrdup(b->value[P_PATH].ss[i]);
     }
     int e = *b->value[P_LIST].s ? read_list(b, l) : KILN_OK;
-    return e || l->n ? e : fail(KILN_ERR_ARG, "load: path is missing: say which files");
+    l->single = l->n > 1;
+    for (size_t i = 0; i < l->n && l->single && !e; i++)
+        l->single = is_picture(l->path[i]);
+    return e || l->n ? e : fail(KILN_ERR_ARG, "load: list: '%s' names no file", b->value[P_LIST].s);
+}
+
+static int check(const struct bound *b)
+{
+    return b->value[P_PATH].n || *b->value[P_LIST].s
+               ? KILN_OK
+               : fail(KILN_ERR_ARG, "load: path is missing: say which files");
+}
+
+// How many documents there will be; -1 where a State file does not say, or is one of several files.
+static int64_t documents(const struct loader *l)
+{
+    if (l->single)
+        return (int64_t)l->n;
+    return l->n > 1 ? -1 : l->file.bytes ? 1 : l->file.reader.docs;
 }
 
 // The name without folder and suffix, for %f.
@@ -114,9 +151,7 @@ static int load_stage_next(struct stage *g, struct state **out)
     if (e)
         return e;
     // Of a State, the images and what is known of each; not its past.
-    fresh = state_begin(g->count++, l->n == 1 && l->file.reader.docs > 1 ? l->file.reader.docs
-                                    : l->n > 1 && l->file.reader.docs > 1 ? -1
-                                                                          : (int64_t)l->n);
+    fresh = state_begin(g->count++, documents(l));
     state_set_image(fresh, tensor_ref(s->image));
     e = state_map_rows(fresh, s->n, NULL);
     for (int64_t i = 0; i < s->n && !e; i++) {
@@ -160,7 +195,7 @@ static struct stage *load_stage(struct bound *b, struct stage *up)
 }
 
 static const kiln_source_ops is_source = {.size = sizeof(is_source)};
-static const struct builtin builtin = {.open = load_stage};
+static const struct builtin builtin = {.open = load_stage, .check = check};
 static const kiln_node load = {
     .size = sizeof(load),
     .name = "load",

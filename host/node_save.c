@@ -262,7 +262,8 @@ static const kiln_node save = {
 };
 const struct node_def node_save = {&save, &save_builtin, "kiln", KILN_VERSION, NULL};
 
-static const struct builtin tee_builtin = {.apply = write_out, .check = check_path, .begin = check_folder};
+static const struct builtin tee_builtin = {
+    .apply = write_out, .check = check_path, .begin = check_folder, .writes = 1};
 static const kiln_node tee = {
     .size = sizeof(tee),
     .name = "tee",

@@ -62,14 +62,20 @@ static const kiln_param name_params[] = {
     {"name", KILN_STRING, KILN_PARAM_POSITIONAL, NULL, NULL, "of the kept image", 0, 0},
 };
 
+static int keep_check(const struct bound *b)
+{
+    const char *name = b->value[0].s;
+    if (!*name || strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") !=
+                      strlen(name))
+        return fail(KILN_ERR_ARG, "keep: name: wants letters, digits, '-' and '_', not '%s'", name);
+    return KILN_OK;
+}
+
 static int keep_apply(struct bound *b, struct state *s)
 {
     const char *name = b->value[0].s;
     if (!s->image)
         return no_image("keep");
-    if (!*name || strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") !=
-                      strlen(name))
-        return fail(KILN_ERR_ARG, "keep: name: wants letters, digits, '-' and '_', not '%s'", name);
     kiln_tensor *t;
     int e = tensor_new(KILN_F64, 1, &s->n, &t);
     if (e)
@@ -91,7 +97,7 @@ static int keep_apply(struct bound *b, struct state *s)
     return KILN_OK;
 }
 
-static const struct builtin keep_builtin = {.apply = keep_apply};
+static const struct builtin keep_builtin = {.apply = keep_apply, .check = keep_check};
 static const kiln_node keep = {
     .size = sizeof(keep),
     .name = "keep",
@@ -224,6 +230,14 @@ static const kiln_param sort_params[] = {
     {"order", KILN_ENUM, 0, "up", "up|down", "smallest first, or largest", 0, 0},
 };
 
+static int sort_check(const struct bound *b)
+{
+    const char *by = b->value[0].s;
+    return strcmp(by, "score") && strcmp(by, "t") && strcmp(by, "id")
+               ? fail(KILN_ERR_ARG, "sort: by: wants score, t or id, not '%s'", by)
+               : KILN_OK;
+}
+
 static int sort_apply(struct bound *b, struct state *s)
 {
     const char *by = b->value[0].s;
@@ -235,16 +249,14 @@ static int sort_apply(struct bound *b, struct state *s)
     int e = KILN_OK;
     for (int64_t i = 0; i < s->n && !e; i++) {
         from[i] = i;
-        if (!strcmp(by, "score") && s->score)
-            key[i] = s->score[i];
-        else if (!strcmp(by, "t"))
+        if (!strcmp(by, "t"))
             key[i] = s->t[i];
         else if (!strcmp(by, "id"))
             key[i] = (double)s->id[i];
+        else if (s->score)
+            key[i] = s->score[i];
         else
-            e = !strcmp(by, "score")
-                    ? fail(KILN_ERR_ARG, "sort: the images have no score: put 'score' before it")
-                    : fail(KILN_ERR_ARG, "sort: by: wants score, t or id, not '%s'", by);
+            e = fail(KILN_ERR_ARG, "sort: the images have no score: put 'score' before it");
     }
     for (int64_t i = 1; i < s->n && !e; i++)  // insertion: equal keys keep their order
         for (int64_t j = i; j > 0; j--) {
@@ -261,7 +273,7 @@ static int sort_apply(struct bound *b, struct state *s)
     return e;
 }
 
-static const struct builtin sort_builtin = {.apply = sort_apply};
+static const struct builtin sort_builtin = {.apply = sort_apply, .check = sort_check};
 static const kiln_node sort = {
     .size = sizeof(sort),
     .name = "sort",

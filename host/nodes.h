@@ -11,6 +11,7 @@ struct builtin {
     int (*put)(struct bound *b, struct state *s);                         // of a sink
     int (*check)(const struct bound *b);  // before anything runs, or NULL; status 2
     int (*begin)(const struct bound *b);  // before documents come: files; or NULL
+    int writes;  // a filter with an effect outside the State: left out of a dry run
 };
 
 extern const struct node_def *const builtin_nodes[];  // ends with NULL

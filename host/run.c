@@ -22,6 +22,8 @@
 #include "sample.h"
 #include "stack.h"
 #include "stream.h"
+#include "tensor.h"
+#include "verbs.h"
 
 enum output { TO_SINK, TO_STREAM, TO_TERMINAL };
 
@@ -77,11 +79,15 @@ static int open_stdin(struct running *r, struct stage **out)
     while (r->input.n_start < sizeof(r->start)) {
         ssize_t k = read(STDIN_FILENO, r->start + r->input.n_start,
                          sizeof(r->start) - r->input.n_start);
-        if (k < 0 && errno == EINTR && !interrupted)
+        if (k < 0 && errno == EINTR) {
+            int e = progress_at(0, NULL);
+            if (e)
+                return e;
             continue;
-        if (k < 0 && errno != EINTR)
+        }
+        if (k < 0)
             return fail(KILN_ERR_IO, "cannot read standard input: %s", errno_text(errno));
-        if (k <= 0)
+        if (!k)
             break;
         r->input.n_start += (size_t)k;
     }
@@ -256,6 +262,28 @@ static int pump(struct running *r)
     return r->failures ? EXIT_FAILED : EXIT_DONE;
 }
 
+// Values that only the nodes themselves can judge: each is created once, brackets included. Those
+// that are shared stay for the run.
+static int create_nodes(const struct bound_chain *c)
+{
+    int e = KILN_OK;
+    for (size_t i = 0; i < c->n && !e; i++) {
+        struct bound *b = c->node[i];
+        enum kind kind = bound_kind(b);
+        struct instance *x = NULL;
+        int shared = kind != KIND_SOURCE && kind != KIND_SINK && kind != KIND_TRAINER;
+        if (!b->def->builtin)
+            e = instance_get(b, shared, &x);
+        if (!shared)
+            instance_free(x);
+        for (uint32_t p = 0; p < b->def->node->n_params && !e; p++)
+            for (size_t k = 0; k < b->items[p].n && !e; k++)
+                if (b->items[p].item[k].chain)
+                    e = create_nodes(b->items[p].item[k].chain);
+    }
+    return e;
+}
+
 // Everything that can be wrong before anything runs.
 static int prepare(struct running *r, const struct chain *c)
 {
@@ -272,13 +300,28 @@ static int prepare(struct running *r, const struct chain *c)
     if (!has_source && isatty(STDIN_FILENO))
         return fail(KILN_ERR_ARG, "nothing comes in: begin with load, randn or digits, or pipe a "
                                   "stream in");
-    return KILN_OK;
+    return create_nodes(r->chain);
 }
 
+// The chain with its defaults; where a source begins it, the first document goes through all that is
+// cheap, so that files, nets, sizes and prompts are checked.
 static int dry_run(struct running *r)
 {
+    struct state *s = NULL;
     for (size_t i = 0; i < r->chain->n; i++)
         printf("%s%s\n", i ? "! " : "", r->chain->node[i]->line);
+    if (bound_kind(r->chain->node[0]) != KIND_SOURCE)
+        return EXIT_DONE;
+    fflush(stdout);
+    int e = stages_build(r->chain, r->chain->n - (r->sink ? 1 : 0), NULL, &r->top);
+    e = e ? e : r->top->next(r->top, &s);
+    if (e) {
+        log_line(KILN_LOG_WARNING, "%s", fail_text());
+        return EXIT_FAILED;
+    }
+    describe_line(s);
+    printf("tensors take %.1f MB at most, without nets\n", (double)tensor_peak() / 1e6);
+    state_free(s);
     return EXIT_DONE;
 }
 
@@ -310,7 +353,7 @@ int run_chain(const struct chain *c)
         return EXIT_USAGE;
     }
     if (runtime.dry_run) {
-        status = dry_run(&r);
+        status = verb_end(dry_run(&r));
         running_free(&r);
         return status;
     }

@@ -7,6 +7,7 @@
 #include "error.h"
 #include "preview.h"
 #include "progress.h"
+#include "runtime.h"
 
 struct sampling {
     struct stack stack;
@@ -298,6 +299,36 @@ static int check_start(const struct bound *b, struct state *s, const kiln_net *n
     int e = check_net_size(net, s->image, net_name_of(s));
     if (!e && clean)
         e = state_to_range(s, net->lo, net->hi);
+    if (!e && noisy) {  // x_t is in the net's terms, whoever drew it; so is what becomes of it
+        s->lo = net->lo;
+        s->hi = net->hi;
+    }
+    return e;
+}
+
+// --dry-run: all checks and the plan, nothing encoded, loaded or evaluated.
+static int plan_only(struct sampling *m, struct bound *b, struct state *s, struct context *context)
+{
+    const double *list;
+    uint32_t steps = 0, most = 0;
+    int e = stack_tree(s, b->def->node->name, &m->stack);
+    if (!e) {
+        e = check_start(b, s, m->stack.net);
+        if (e)
+            node_fail(b, e);
+    }
+    for (int64_t i = 0; i < s->n && !e; i++) {
+        instance_enter(m->sampler, context);
+        e = instance_leave(m->sampler, instance_node(m->sampler)
+                                           ->sampler->plan(m->sampler->self, m->stack.net, s->t[i],
+                                                           &list, &steps));
+        most = steps > most ? steps : most;
+        if (!e)
+            s->t[i] = list[steps] < 0 ? KILN_CLEAN : list[steps];
+    }
+    if (!e)
+        printf("  %s: %u steps\n", b->def->node->name, most);
+    stack_free(&m->stack);
     return e;
 }
 
@@ -317,6 +348,15 @@ int sampler_run(struct bound *b, struct state *s, const kiln_tensor *const *in, 
     char *seen = xcalloc((size_t)s->n, 1);
     kiln_tensor *own = NULL;
     int e = instance_get(b, 1, &m.sampler);
+    if (!e && runtime.dry_run) {
+        e = plan_only(&m, b, s, &context);
+        if (!e)
+            clear_stack(s);
+        free(row);
+        free(t_end);
+        free(seen);
+        return e;
+    }
     if (!e) {
         progress_begin(b->def->node->name);
         e = stack_build(s, b->def->node->name, &m.stack);

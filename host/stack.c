@@ -237,6 +237,9 @@ static int build_lines(struct stack *k, struct pending *line, size_t n, struct l
         if (line[i].kind == KIND_PREDICTOR)
             e = build_layer(k, &line[i], NULL, &below);
     for (size_t i = 0; i < n && !e; i++) {
+        if (line[i].kind == KIND_HOOK && line != k->state->pending)
+            return fail(KILN_ERR_ARG, "%s: a hook works on the whole image, not in a branch",
+                        line[i].bound->def->node->name);
         if (line[i].kind != KIND_COMBINATOR)
             continue;
         if (!below)
@@ -269,13 +272,14 @@ static void remember_lines(const struct state *s)
         }
 }
 
-int stack_build(struct state *s, const char *who, struct stack *out)
+int stack_tree(struct state *s, const char *who, struct stack *out)
 {
     struct stack *k = out;
     *k = (struct stack){.state = s};
     int e = build_lines(k, s->pending, s->n_pending, NULL, &k->top);
     if (!e && !k->top)
-        e = fail(KILN_ERR_ARG, "%s: no net was named: put one before it ('kiln list predictor' shows them)", who);
+        e = fail(KILN_ERR_ARG,
+                 "%s: no net was named: put one before it ('kiln list predictor' shows them)", who);
     for (size_t i = 0; i < s->n_pending && !e; i++) {
         if (s->pending[i].kind != KIND_HOOK)
             continue;
@@ -284,10 +288,19 @@ int stack_build(struct state *s, const char *who, struct stack *out)
         k->hook = xrealloc(k->hook, k->n_hooks + 1, sizeof(*k->hook));
         k->hook[k->n_hooks++] = h;
     }
-    if (!e)
-        e = encode_and_load(k);
     if (e)
         stack_free(k);
+    return e;
+}
+
+int stack_build(struct state *s, const char *who, struct stack *out)
+{
+    int e = stack_tree(s, who, out);
+    if (e)
+        return e;
+    e = encode_and_load(out);
+    if (e)
+        stack_free(out);
     else
         remember_lines(s);
     return e;

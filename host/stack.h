@@ -41,6 +41,8 @@ struct stack {
 // Builds the tree from the State's pending lines, encodes all prompts that it can ask for, frees the
 // encoder, loads the nets. who: the node that wants it, for messages.
 int stack_build(struct state *s, const char *who, struct stack *out);
+// The tree alone, for a dry run: nothing is encoded or loaded.
+int stack_tree(struct state *s, const char *who, struct stack *out);
 void stack_free(struct stack *k);
 // Was this line part of a stack that was built, in a bracket say? Known of this process alone.
 int stack_has_run(const struct bound *b);

@@ -13,7 +13,7 @@
 
 // ---- bytes --------------------------------------------------------------------------------------
 
-// n bytes, or fewer at the end of the stream; -1 on an error.
+// n bytes, or fewer at the end of the stream; below 0: what failed.
 static ssize_t read_some(struct stream_reader *r, void *to, size_t n)
 {
     size_t have = 0;
@@ -29,14 +29,13 @@ static ssize_t read_some(struct stream_reader *r, void *to, size_t n)
         size_t piece = n - have < (1u << 22) ? n - have : 1u << 22;
         ssize_t k = read(r->fd, (char *)to + have, piece);
         if (k < 0 && errno == EINTR) {
-            if (progress_at(0, NULL))
-                return -1;
+            int e = progress_at(0, NULL);
+            if (e)
+                return e;
             continue;
         }
-        if (k < 0) {
-            fail(KILN_ERR_IO, "cannot read %s: %s", r->name, errno_text(errno));
-            return -1;
-        }
+        if (k < 0)
+            return fail(KILN_ERR_IO, "cannot read %s: %s", r->name, errno_text(errno));
         if (!k)
             break;
         have += (size_t)k;
@@ -71,7 +70,7 @@ static int read_document(struct stream_reader *r, struct document *d)
     *d = (struct document){0};
     ssize_t got = read_some(r, length, 8);
     if (got < 0)
-        return KILN_ERR_IO;
+        return (int)got;
     if (!got)
         return KILN_END;
     if (got < 8)
@@ -87,7 +86,7 @@ static int read_document(struct stream_reader *r, struct document *d)
     if (!json)
         return fail(KILN_ERR_MEMORY, "out of memory");
     got = read_some(r, json, (size_t)n);
-    int e = got < 0 ? KILN_ERR_IO : (size_t)got < n ? cut_off(r, "the header") : KILN_OK;
+    int e = got < 0 ? (int)got : (size_t)got < n ? cut_off(r, "the header") : KILN_OK;
     if (!e) {
         e = st_parse(json, (size_t)n, &d->head);
         if (e)
@@ -104,7 +103,7 @@ static int read_document(struct stream_reader *r, struct document *d)
             break;
         got = read_some(r, tensor_data(d->tensor[i]), tensor_bytes(d->tensor[i]));
         if (got < 0)
-            e = KILN_ERR_IO;
+            e = (int)got;
         else if ((size_t)got < tensor_bytes(d->tensor[i]))
             e = cut_off(r, t->name);
     }
@@ -280,7 +279,7 @@ static int read_net(struct document *d, struct state *s)
 
 static int read_rows(struct document *d, struct state *s, char *const *prompts, size_t n_prompts)
 {
-    void *id, *t, *score, *prompt;
+    void *id, *t, *score, *prompt = NULL;
     s->image = take(d, "image");
     if (s->image &&
         (s->image->ndim != 4 || tensor_dtype(s->image) != KILN_F32 || !kiln_numel(s->image)))
@@ -308,8 +307,7 @@ static int read_rows(struct document *d, struct state *s, char *const *prompts, 
             e = fail(KILN_ERR_IO, "image %lld has an id, t or prompt that cannot be", (long long)i);
         s->prompt[i] = e || k < 0 ? -1 : prompt_handle(prompts[k]);
     }
-    if (!e)
-        free(prompt);
+    free(prompt);
     return e;
 }
 

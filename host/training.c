@@ -8,6 +8,7 @@
 #include "draw.h"
 #include "error.h"
 #include "progress.h"
+#include "runtime.h"
 #include "sample.h"
 #include "stack.h"
 
@@ -247,7 +248,9 @@ int training_next(struct stage *g, struct state **out)
         return e;
     progress_begin(b->def->node->name);
     e = begin(&j, b);
-    if (e) {
+    if (!e && runtime.dry_run) {
+        printf("  %s: %lld images and more to come\n", b->def->node->name, (long long)j.first->n);
+    } else if (e) {
         node_fail(b, e);
     } else {
         struct context context = {.state = j.first, .use = state_draws(j.first, b->def->node->name)};

@@ -21,7 +21,7 @@ typedef struct kiln_plan {  // filled with the plain case before plan()
 
 typedef struct kiln_filter_ops {
     uint32_t size;
-    // NULL: the plain case. Cheap, no access to pixels.
+    // NULL: the plain case. Cheap, no access to pixels. Comes right before run, with the rows of in.
     int (*plan)(kiln_self *self, const kiln_rows *rows, kiln_plan *plan);
     // rows: of out (n, id, t, prompt), with the range of in. Every element of out is written.
     int (*run)(kiln_self *self, const kiln_rows *rows, const kiln_tensor *in, kiln_tensor *out);
