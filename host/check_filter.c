@@ -27,8 +27,7 @@ static int random_image(int64_t n, int64_t c, int64_t h, int64_t w, double lo, u
 {
     int e = tensor_new(KILN_F32, 4, (int64_t[]){n, c, h, w}, out);
     for (int64_t i = 0, all = e ? 0 : kiln_numel(*out); i < all; i++)
-        kiln_f32(*out)[i] =
-            (float)fmax(lo, check_uniform(salt << 32 ^ (uint64_t)i));
+        kiln_f32(*out)[i] = (float)fmax(lo, check_uniform(salt << 32 ^ (uint64_t)i));
     return e;
 }
 
@@ -75,8 +74,15 @@ static int call(struct instance *x, const kiln_tensor *image, int64_t first,
     uint32_t n_in = 0;
     e = e ? e : make_inputs(x->bound, image, &in, &n_in);
     const char **prompt = xcalloc((size_t)n, sizeof(*prompt));
-    kiln_rows rows = {.size = sizeof(rows), .n = n, .id = s->id, .t = s->t, .prompt = prompt,
-                      .lo = -1, .hi = 1, .in = in, .n_in = n_in,
+    kiln_rows rows = {.size = sizeof(rows),
+                      .n = n,
+                      .id = s->id,
+                      .t = s->t,
+                      .prompt = prompt,
+                      .lo = -1,
+                      .hi = 1,
+                      .in = in,
+                      .n_in = n_in,
                       .net = check_net(image->shape[1], image->shape[2], image->shape[3])};
     e = e ? e : filter_call(x, &context, &rows, image, r);
     free(prompt);
@@ -121,9 +127,9 @@ static int rows_agree(struct instance *x, const kiln_tensor *image, const kiln_t
         tensor_unref(one);
         if (e)
             return 0;
-        int same = kiln_numel(r.image) == out &&
-                   !memcmp(tensor_data(r.image), kiln_f32(whole) + i * out,
-                           (size_t)out * sizeof(float));
+        int same =
+            kiln_numel(r.image) == out &&
+            !memcmp(tensor_data(r.image), kiln_f32(whole) + i * out, (size_t)out * sizeof(float));
         filter_result_free(&r);
         if (!same)
             return 0;

@@ -51,9 +51,17 @@ const kiln_net *check_net(int64_t c, int64_t h, int64_t w)
         alpha[i] = cos(1.5 * (i + 1) / T);
         sigma[i] = sin(1.5 * (i + 1) / T);
     }
-    net = (kiln_net){.size = sizeof(net), .pred = KILN_EPS, .variance = KILN_VARIANCE_BETA,
-                     .chw = {c, h, w}, .steps = 20, .alpha = alpha, .sigma = sigma, .n_t = T,
-                     .lo = -1, .hi = 1, .threshold = 1};
+    net = (kiln_net){.size = sizeof(net),
+                     .pred = KILN_EPS,
+                     .variance = KILN_VARIANCE_BETA,
+                     .chw = {c, h, w},
+                     .steps = 20,
+                     .alpha = alpha,
+                     .sigma = sigma,
+                     .n_t = T,
+                     .lo = -1,
+                     .hi = 1,
+                     .threshold = 1};
     return &net;
 }
 

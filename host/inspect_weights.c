@@ -93,9 +93,9 @@ static void add_net(struct text *t, const char *text)
     struct text v = {0};
     json_object_foreach(j, key, x)
     {
-        char *value = json_is_string(x) ? xstrdup(json_string_value(x))
-                                        : json_dumps(x, JSON_ENCODE_ANY | JSON_COMPACT |
-                                                            JSON_REAL_PRECISION(6));
+        char *value = json_is_string(x)
+                          ? xstrdup(json_string_value(x))
+                          : json_dumps(x, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));
         text_format(&v, "%s%s %s", v.n ? ", " : "", key, value ? value : "?");
         free(value);
     }

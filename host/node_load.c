@@ -148,6 +148,13 @@ static int load_stage_next(struct stage *g, struct state **out)
     struct state *s, *fresh;
     int e = l->n ? KILN_OK : start(g, l);
     e = e ? e : load_one(g, &s);
+    if (e < 0 && l->n) {  // with --keep-going the next file comes next
+        if (l->open)
+            load_close(&l->file);
+        l->open = 0;
+        l->at++;
+        g->count++;
+    }
     if (e)
         return e;
     // Of a State, the images and what is known of each; not its past.
@@ -161,7 +168,7 @@ static int load_stage_next(struct stage *g, struct state **out)
     }
     fresh->lo = s->lo;
     fresh->hi = s->hi;
-    fresh->name = stem(l->path[l->at]);
+    fresh->name = strcmp(l->path[l->at], "-") ? stem(l->path[l->at]) : NULL;
     if (!e && l->file.bytes)
         e = g->bound->value[P_RANGE].i ? KILN_OK : state_to_range(fresh, -1, 1);
     char *line = line_of(g->bound, l->path[l->at]);

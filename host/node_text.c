@@ -18,10 +18,10 @@ const kiln_param *node_param(const kiln_node *node, uint32_t i)
 
 const char *type_name(uint32_t type)
 {
-    static const char *const names[] = {
-        NULL,      "int",   "float",  "bool",   "enum", "string", "path",  "ints",   "floats",
-        "strings", "paths", "prompt", "image", "images", "mask", "masks",  "model", "models",
-        "filter",  "filters"};
+    static const char *const names[] = {NULL,     "int",    "float",  "bool",   "enum",
+                                        "string", "path",   "ints",   "floats", "strings",
+                                        "paths",  "prompt", "image",  "images", "mask",
+                                        "masks",  "model",  "models", "filter", "filters"};
     return type < sizeof(names) / sizeof(names[0]) ? names[type] : NULL;
 }
 
@@ -166,8 +166,8 @@ void node_page(struct text *t, const struct node_def *def)
 {
     const kiln_node *node = def->node;
     char *line = usage(node), *title;
-    title = xformat("%s (%s): %s", node->name, def_kind_text(def),
-                    node->summary ? node->summary : "");
+    title =
+        xformat("%s (%s): %s", node->name, def_kind_text(def), node->summary ? node->summary : "");
     wrap(t, 0, 2, title);
     text_add(t, "\n  ");
     wrap(t, 2, 2 + strlen(node->name) + 1, line);

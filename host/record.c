@@ -165,8 +165,8 @@ static int read_image(const char *shown, int fd, const char *start, size_t n_sta
 static int read_stream(const char *shown, int fd, const char *start, size_t n_start,
                        struct record **out, size_t *n)
 {
-    struct stream_reader reader = {.fd = fd, .name = shown, .start = start, .n_start = n_start,
-                                   .docs = -1};
+    struct stream_reader reader = {
+        .fd = fd, .name = shown, .start = start, .n_start = n_start, .docs = -1};
     struct state *s;
     int e;
     while (!(e = stream_read(&reader, &s))) {

@@ -72,10 +72,13 @@ static int stdin_next(struct stage *g, struct state **out)
     return stream_read(&r->input, out);
 }
 
+static int on_note(void *ctx, int64_t doc, int64_t docs, const char *message);
+
 static int open_stdin(struct running *r, struct stage **out)
 {
     r->input = (struct stream_reader){.fd = STDIN_FILENO, .name = "standard input",
-                                      .start = r->start, .docs = -1};
+                                      .start = r->start, .docs = -1,
+                                      .note = on_note, .ctx = r};
     while (r->input.n_start < sizeof(r->start)) {
         ssize_t k = read(STDIN_FILENO, r->start + r->input.n_start,
                          sizeof(r->start) - r->input.n_start);
@@ -233,10 +236,51 @@ static int failed(struct running *r, int e)
                                                : EXIT_FAILED;
 }
 
+// Does each document that comes in give one that goes out?
+static int is_one_to_one(const struct running *r)
+{
+    for (size_t i = 1; i < r->chain->n; i++) {
+        const struct node_def *def = r->chain->node[i]->def;
+        if ((def->builtin && def->builtin->open) || bound_kind(r->chain->node[i]) == KIND_TRAINER)
+            return 0;
+    }
+    return 1;
+}
+
+// A document that failed above, under --keep-going.
+static int on_note(void *ctx, int64_t doc, int64_t docs, const char *message)
+{
+    struct running *r = ctx;
+    r->failures++;
+    if (r->output == TO_STREAM && is_one_to_one(r)) {
+        r->given++;
+        return stream_write_note(STDOUT_FILENO, doc, docs, KILN_ERR_INTERNAL, message);
+    }
+    if (r->is_last)
+        log_line(KILN_LOG_WARNING, "upstream: document %lld: %s", (long long)doc, message);
+    return KILN_OK;
+}
+
+// --keep-going: 1 when this failure was that of one document and the rest can go on.
+static int passed_over(struct running *r, int e)
+{
+    if (!runtime.keep_going || e == KILN_ERR_CANCEL || r->input.upstream_failed || r->input.ended ||
+        (r->output == TO_STREAM && !is_one_to_one(r)) || errno == EPIPE)
+        return 0;
+    r->failures++;
+    log_line(KILN_LOG_WARNING, "%s", fail_text());
+    if (r->output == TO_STREAM) {
+        char *message = xstrdup(fail_text());
+        e = stream_write_note(STDOUT_FILENO, r->given++, r->docs, e, message);
+        free(message);
+        return !e;
+    }
+    return 1;
+}
+
 static int pump(struct running *r)
 {
     int e;
-    r->docs = 0;
     for (;;) {
         struct state *s;
         errno = 0;
@@ -249,11 +293,8 @@ static int pump(struct running *r)
         }
         if (!e)
             continue;
-        if (e > 0 || !runtime.keep_going || r->output != TO_SINK || e == KILN_ERR_CANCEL ||
-            r->input.upstream_failed || r->input.ended)
+        if (e > 0 || !passed_over(r, e))
             break;
-        log_line(KILN_LOG_WARNING, "%s", fail_text());
-        r->failures++;
     }
     if (e == KILN_END)
         e = finish(r);

@@ -156,8 +156,13 @@ static int encode_and_load(struct stack *k)
         struct layer *l = k->layer[i];
         if (!l->instance->net)
             continue;
-        struct context context = {.state = s, .use = l->line->use};
+        // A new net draws its weights from the seed alone: which document, stage or process names it
+        // first must not matter.
+        struct state *alone = state_new();
+        alone->seed = s->seed;
+        struct context context = {.state = alone};
         e = predictor_load(l->instance, &context);
+        state_free(alone);
         for (size_t p = 0; p < set.n && !e && l->instance->net->net.n_cond; p++)
             e = stack_encode_prompt(s, l->instance, set.handle[p]);
     }

@@ -74,13 +74,17 @@ static int read_document(struct stream_reader *r, struct document *d)
     if (!got)
         return KILN_END;
     if (got < 8)
-        return cut_off(r, "the length");
+        return r->count ? cut_off(r, "the length")
+                        : fail(KILN_ERR_IO,
+                               "%s is no PNG, JPEG or stream of kiln, or ends in its first bytes",
+                               r->name);
     uint64_t n = 0;
     for (int i = 7; i >= 0; i--)
         n = n << 8 | length[i];
     if (n < 2 || n > SAFETENSORS_MAX_HEADER)
         return fail(KILN_ERR_IO,
-                    "%s is no stream of kiln, nor a PNG or JPEG (document %lld has a header of %llu bytes)",
+                    "%s is no PNG, JPEG or stream of kiln (document %lld would have a header of %llu "
+                    "bytes)",
                     r->name, (long long)r->count, (unsigned long long)n);
     char *json = malloc((size_t)n);
     if (!json)
@@ -419,9 +423,25 @@ static int upstream_error(struct stream_reader *r, const char *text)
     return e;
 }
 
-int stream_read(struct stream_reader *r, struct state **out)
+// A document of the stream that failed above, with --keep-going there; it takes its place.
+static int pass_note(struct stream_reader *r, const struct st_header *h)
+{
+    json_t *j = json_loads(st_string(h, "kiln.note"), 0, NULL);
+    const char *message = json_string_value(json_object_get(j, "message"));
+    int64_t docs = -1;
+    int e = parse_number(h, "kiln.docs", &docs);
+    if (!e && r->note)
+        e = r->note(r->ctx, r->count, docs, message ? message : "failed");
+    json_decref(j);
+    r->docs = docs;
+    r->count++;
+    return e;
+}
+
+static int read_next(struct stream_reader *r, struct state **out, int *again)
 {
     struct document d;
+    *again = 0;
     if (r->ended)
         return KILN_END;
     int e = read_document(r, &d);
@@ -458,6 +478,12 @@ int stream_read(struct stream_reader *r, struct state **out)
         document_free(&d);
         return e;
     }
+    if (st_string(&d.head, "kiln.note")) {
+        e = pass_note(r, &d.head);
+        document_free(&d);
+        *again = !e;
+        return e;
+    }
     if (version && strcmp(version, "1"))
         e = fail(KILN_ERR_IO, "%s is of version '%s', this kiln reads 1", r->name, version);
     else if (doc && (!parse_int(doc, &place) || place != r->count))
@@ -473,7 +499,7 @@ int stream_read(struct stream_reader *r, struct state **out)
     int64_t docs = (*out)->docs;
     if (!version && docs < 0)  // not written by kiln: one document
         docs = (*out)->docs = 1;
-    if (r->count && docs != r->docs) {
+    if (r->docs >= 0 && docs != r->docs) {
         state_free(*out);
         r->ended = 1;
         return fail(KILN_ERR_IO, "%s: document %lld is of another stream", r->name,
@@ -488,4 +514,13 @@ int stream_read(struct stream_reader *r, struct state **out)
                     (long long)docs);
     }
     return KILN_OK;
+}
+
+int stream_read(struct stream_reader *r, struct state **out)
+{
+    int again, e;
+    do
+        e = read_next(r, out, &again);
+    while (again);
+    return e;
 }

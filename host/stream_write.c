@@ -261,7 +261,8 @@ int stream_write_end(int fd, int64_t docs)
     return e;
 }
 
-int stream_write_error(int fd, int64_t doc, int code, const char *message)
+static int write_message(int fd, const char *key, int64_t doc, int64_t docs, int code,
+                         const char *message)
 {
     struct writing w = {0};
     struct text t = {0};
@@ -270,8 +271,20 @@ int stream_write_error(int fd, int64_t doc, int code, const char *message)
     text_add(&t, "}");
     add_string(&w, "kiln.stream", "1");
     add_string(&w, "kiln.doc", keep_text(&w, xformat("%lld", (long long)doc)));
-    add_text(&w, "kiln.error", &t);
+    if (docs >= 0)
+        add_string(&w, "kiln.docs", keep_text(&w, xformat("%lld", (long long)docs)));
+    add_text(&w, key, &t);
     int e = write_document(fd, &w);
     writing_free(&w);
     return e;
+}
+
+int stream_write_error(int fd, int64_t doc, int code, const char *message)
+{
+    return write_message(fd, "kiln.error", doc, -1, code, message);
+}
+
+int stream_write_note(int fd, int64_t doc, int64_t docs, int code, const char *message)
+{
+    return write_message(fd, "kiln.note", doc, docs, code, message);
 }

@@ -18,9 +18,8 @@
 
 // ---- findings -----------------------------------------------------------------------------------
 
-__attribute__((format(printf, 3, 0))) static void finding(const struct findings *f,
-                                                          const char *word, const char *format,
-                                                          va_list ap)
+__attribute__((format(printf, 3, 0))) static void
+finding(const struct findings *f, const char *word, const char *format, va_list ap)
 {
     char text[1024];
     if (f->silent)
@@ -196,8 +195,7 @@ static struct bound *check_example(struct findings *f, const kiln_node *n)
     struct bound *use = NULL;
     if (!n->example || !*n->example) {
         found_bad(f, "example: missing");
-    } else if (chain_parse_text(n->example, &c) || bind_chain(c, &bound) ||
-               chain_check(bound, 0)) {
+    } else if (chain_parse_text(n->example, &c) || bind_chain(c, &bound) || chain_check(bound, 0)) {
         found_bad(f, "example: %s", fail_text());
     } else {
         use = find_use(bound, n->name);
@@ -227,8 +225,8 @@ static void check_one_node(struct findings *f, const char *path, const kiln_node
         return;
     }
     if (!same_file(def->path, path)) {
-        found_bad(f, "found: chains get the node of %s, not this one", def->path ? def->path
-                                                                              : "kiln itself");
+        found_bad(f, "found: chains get the node of %s, not this one",
+                  def->path ? def->path : "kiln itself");
         return;
     }
     struct bound *use = check_example(f, &node), *filter = NULL;

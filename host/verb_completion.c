@@ -320,7 +320,8 @@ static void print_fish(const struct nodes *all)
             printf("complete -c kiln -n '__kiln_at node-%s' -a %s= -d '%s'\n", node->name, p->name,
                    help);
             while (values && (v = strtok_r(rest, " ", &rest)))
-                printf("complete -c kiln -n '__kiln_at node-%s' -a %s=%s\n", node->name, p->name, v);
+                printf("complete -c kiln -n '__kiln_at node-%s' -a %s=%s\n", node->name, p->name,
+                       v);
             free(values);
             free(help);
         }

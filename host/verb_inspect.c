@@ -117,8 +117,8 @@ int inspect_image(const char *path, json_t **json)
         inspect_format(&t, "picture", "%s, %lldx%lld, %s, %d bits", is_png ? "PNG" : "JPEG", w, h,
                        c == 1 ? "gray" : "colour", bits);
         if (records) {
-            inspect_format(&t, "seed", "%llu, random numbers of %s",
-                           (unsigned long long)list->seed, list->rng);
+            inspect_format(&t, "seed", "%llu, random numbers of %s", (unsigned long long)list->seed,
+                           list->rng);
             inspect_chain(&t, list);
         } else {
             inspect_line(&t, "chain", "none");
@@ -158,8 +158,8 @@ int inspect_plugin(const char *path, json_t **json)
     for (uint32_t i = 0; i < p->n_nodes; i++) {
         // A plugin's node may be shorter than this kiln's: only what both have is looked at.
         kiln_node node = {0};
-        memcpy(&node, p->nodes[i], p->nodes[i]->size < sizeof(node) ? p->nodes[i]->size
-                                                                   : sizeof(node));
+        memcpy(&node, p->nodes[i],
+               p->nodes[i]->size < sizeof(node) ? p->nodes[i]->size : sizeof(node));
         struct node_def def = {.node = &node};
         inspect_format(&t, i ? "" : "nodes", "%s (%s): %s", node.name, def_kind_text(&def),
                        node.summary ? node.summary : "");

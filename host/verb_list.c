@@ -11,9 +11,9 @@
 #include "wrap.h"
 
 // In the order in which they stand in a chain.
-static const enum kind order[] = {KIND_SOURCE,     KIND_FILTER, KIND_ENCODER, KIND_PREDICTOR,
-                                  KIND_COMBINATOR, KIND_HOOK,   KIND_SAMPLER, KIND_TRAINER,
-                                  KIND_SINK};
+static const enum kind order[] = {KIND_SOURCE,    KIND_FILTER,     KIND_ENCODER,
+                                  KIND_PREDICTOR, KIND_COMBINATOR, KIND_HOOK,
+                                  KIND_SAMPLER,   KIND_TRAINER,    KIND_SINK};
 
 static int is_of_kind(const struct node_def *def, enum kind kind)
 {

@@ -123,8 +123,8 @@ static int write_part(const struct part *p, const char *template, const struct w
 {
     void *bytes;
     size_t n;
-    char *from = p->from ? xformat("%s/%s", template, p->from)
-                         : xformat("%s/%s.c", template, w->kind);
+    char *from =
+        p->from ? xformat("%s/%s", template, p->from) : xformat("%s/%s.c", template, w->kind);
     char *to = p->to ? xformat("%s/%s", w->name, p->to) : xformat("%s/%s.c", w->name, w->name);
     int e = file_read(from, (size_t)1 << 20, &bytes, &n);
     if (!e) {
@@ -147,8 +147,8 @@ static int write_part(const struct part *p, const char *template, const struct w
 static void remove_parts(const char *name)
 {
     for (size_t i = 0; i < N_PARTS; i++) {
-        char *path = parts[i].to ? xformat("%s/%s", name, parts[i].to)
-                                 : xformat("%s/%s.c", name, name);
+        char *path =
+            parts[i].to ? xformat("%s/%s", name, parts[i].to) : xformat("%s/%s.c", name, name);
         unlink(path);
         free(path);
     }

@@ -54,8 +54,9 @@ static int file_chain(const char *path, struct names *names, struct chain **out)
     free(bytes);
     if (!e) {
         e = n && !strcmp(word[0].text, "kiln")
-                ? fail(KILN_ERR_ARG, "holds a command: a chain file begins with a node, and options "
-                                     "stand before 'run'")
+                ? fail(KILN_ERR_ARG,
+                       "holds a command: a chain file begins with a node, and options "
+                       "stand before 'run'")
                 : chain_parse(word, n, out);
         words_free(word, n);
     }
@@ -77,7 +78,8 @@ static void node_drop(struct chain *c, size_t i)
     memmove(&c->node[i], &c->node[i + 1], (--c->n - i) * sizeof(*c->node));
 }
 
-// What a record from anywhere may not do: write files. Sinks and tees are left out, in brackets too.
+// What a record from anywhere may not do: write files. Sinks and tees are left out, in brackets
+// too.
 static int make_harmless(struct chain *c)
 {
     for (size_t i = 0; i < c->n; i++) {

@@ -127,8 +127,7 @@ int verb_version(int argc, char **argv)
     printf("kiln %s, SDK %d.0..%d.%d\n", builtin_nodes[0]->version, KILN_MAJOR, KILN_MAJOR,
            KILN_HEADER_MINOR);
     if (more) {
-        printf("device       cpu, %s, %d threads\n", kernels_isa_name(runtime.isa),
-               pool_threads());
+        printf("device       cpu, %s, %d threads\n", kernels_isa_name(runtime.isa), pool_threads());
         print_plugin_folders();
         for (int i = 0; path_models(i); i++)
             print_folder(i ? "" : "models in", path_models(i));

@@ -32,7 +32,8 @@ const struct verb verbs[] = {
      verb_recipe},
     {"run", "FILE [NAME=VALUE…] [! CHAIN]", "run a chain file, or the chain of a picture",
      "In a chain file # begins a comment, newlines are blanks, \"…\" keeps blanks and $ as they "
-     "are, and $NAME elsewhere is replaced: by NAME=VALUE, else from the environment. The chain of a PNG, JPEG or State file "
+     "are, and $NAME elsewhere is replaced: by NAME=VALUE, else from the environment. The chain of "
+     "a PNG, JPEG or State file "
      "runs without its old sinks and tees, with its own seed unless -s says another; which files "
      "it reads is said on standard error. What follows the first ! is added at the end.",
      verb_run},

@@ -14,7 +14,7 @@ struct verb {
     int (*run)(int argc, char **argv);
 };
 
-extern const struct verb verbs[];  // ends with a name of NULL
+extern const struct verb verbs[];                // ends with a name of NULL
 const struct verb *verb_find(const char *name);  // NULL: no such
 
 // The page of a node, topic or verb on standard output; returns the exit status.
