@@ -284,7 +284,8 @@ int chain_parse_text(const char *text, struct chain **out)
 
 void text_word(struct text *t, const char *value)
 {
-    int plain = *value && *value != '#' && strcmp(value, "!") && strcmp(value, "[") && strcmp(value, "]");
+    int plain =
+        *value && *value != '#' && strcmp(value, "!") && strcmp(value, "[") && strcmp(value, "]");
     for (const char *s = value; *s && plain; s++)
         plain = (unsigned char)*s > ' ' && *s != '"' && *s != '\\' && *s != '$' && *s != 0x7f;
     if (plain)

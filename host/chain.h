@@ -1,5 +1,6 @@
 // The grammar of a chain, before any meaning: words to nodes with arguments.
-//   chain := node { "!" node }   node := NAME { arg }   arg := WORD | NAME=WORD | [NAME=] "[" [chain] "]"
+//   chain := node { "!" node }   node := NAME { arg }   arg := WORD | NAME=WORD | [NAME=] "["
+//   [chain] "]"
 // SPDX-License-Identifier: MIT
 #ifndef HOST_CHAIN_H
 #define HOST_CHAIN_H
@@ -34,8 +35,9 @@ struct word {
 // Words to a chain; an empty list gives an empty chain. Fails with KILN_ERR_ARG.
 int chain_parse(const struct word *word, size_t n, struct chain **out);
 int chain_parse_argv(char *const *argv, int n, struct chain **out);
-// Text to words: blanks and newlines divide, "…" with JSON's escapes keeps them (also in the middle of a word:
-// text="a b"), # at the start of a word comments to the end of the line, $NAME is replaced by lookup (NULL: $ is plain).
+// Text to words: blanks and newlines divide, "…" with JSON's escapes keeps them (also in the middle
+// of a word: text="a b"), # at the start of a word comments to the end of the line, $NAME is
+// replaced by lookup (NULL: $ is plain).
 int words_parse(const char *text, const char *(*lookup)(void *ctx, const char *name), void *ctx,
                 struct word **word, size_t *n);
 void words_free(struct word *word, size_t n);
@@ -43,7 +45,8 @@ int chain_parse_text(const char *text, struct chain **out);
 void chain_free(struct chain *c);
 struct chain *chain_copy(const struct chain *c);
 
-// A value in canonical text: as it is, or as a JSON string where it would not come back as one word.
+// A value in canonical text: as it is, or as a JSON string where it would not come back as one
+// word.
 void text_word(struct text *t, const char *value);
 // A word for a POSIX shell: as it is or in single quotes.
 void text_shell(struct text *t, const char *word);

@@ -38,8 +38,8 @@ static int draw_rows(void *ctx, int64_t begin, int64_t end, int64_t chunk)
 
 // ---- --rng torch --------------------------------------------------------------------------------
 
-// The stream of one seed, at the place that a State says: what other documents or branches drew does
-// not matter.
+// The stream of one seed, at the place that a State says: what other documents or branches drew
+// does not matter.
 static int draw_torch(struct state *s, enum draw_kind kind, kiln_tensor *out)
 {
     struct torch_random g;
@@ -122,7 +122,8 @@ int draw(struct context *context, const char *node, enum draw_kind kind, uint32_
 {
     struct state *s = context ? context->state : NULL;
     if (!out || tensor_dtype(out) != KILN_F32 || out->ndim < 1)
-        return fail(KILN_ERR_ARG, "asks for random numbers in a tensor that is not float32 [n,...]");
+        return fail(KILN_ERR_ARG,
+                    "asks for random numbers in a tensor that is not float32 [n,...]");
     if (context)
         context->drew = 1;
     if (s && !strcmp(s->rng, "torch"))

@@ -111,8 +111,8 @@ static int source_next(struct stage *g, struct state **out)
     }
     struct state *s = context.state = state_begin(g->count, -1);
     instance_enter(g->instance, &context);
-    int e = instance_leave(g->instance, instance_node(g->instance)->source->next(g->instance->self,
-                                                                               &doc));
+    int e = instance_leave(g->instance,
+                           instance_node(g->instance)->source->next(g->instance->self, &doc));
     if (!e)
         e = take_document(g, &doc, &s);
     if (e) {
@@ -145,8 +145,15 @@ static int apply_filter(struct bound *b, struct state *s)
         return e;
     struct context context = {.state = s, .use = state_draws(s, node->name)};
     const char **prompt = row_prompts(s->prompt, s->n);
-    kiln_rows rows = {.size = sizeof(rows), .n = s->n, .id = s->id, .t = s->t, .prompt = prompt,
-                      .lo = s->lo, .hi = s->hi, .net = s->net ? &s->net->net : NULL, .in = in,
+    kiln_rows rows = {.size = sizeof(rows),
+                      .n = s->n,
+                      .id = s->id,
+                      .t = s->t,
+                      .prompt = prompt,
+                      .lo = s->lo,
+                      .hi = s->hi,
+                      .net = s->net ? &s->net->net : NULL,
+                      .in = in,
                       .n_in = n_in};
     struct filter_result r;
     e = filter_call(x, &context, &rows, s->image, &r);
@@ -251,8 +258,8 @@ int state_name_node(struct state *s, struct bound *b)
 {
     const kiln_node *node = b->def->node;
     enum kind kind = bound_kind(b);
-    struct pending p = {.kind = kind, .bound = bound_ref(b), .no = s->next_no++,
-                        .use = state_draws(s, node->name)};
+    struct pending p = {
+        .kind = kind, .bound = bound_ref(b), .no = s->next_no++, .use = state_draws(s, node->name)};
     int capture = 1, e = instance_check_needs(node);
     if (e)
         node_fail(b, e);

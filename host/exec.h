@@ -14,8 +14,8 @@ struct stage {
     struct bound *bound;
     struct instance *instance;
     void *priv;
-    size_t place;  // in the chain, from 1
-    int repeated;  // another element has the same name: messages tell the place
+    size_t place;   // in the chain, from 1
+    int repeated;   // another element has the same name: messages tell the place
     int64_t count;  // documents given so far
 };
 

@@ -58,16 +58,16 @@ static int get(const kiln_host *h, const char *name, const kiln_tensor **out)
 // schedule where no net has brought its own.
 static int check_name(const kiln_host *h, const struct state *s, const char *name)
 {
-    if (!s->net && (!strcmp(name, "alpha") || !strcmp(name, "sigma") ||
-                    !strcmp(name, "kiln.t_first")))
+    if (!s->net &&
+        (!strcmp(name, "alpha") || !strcmp(name, "sigma") || !strcmp(name, "kiln.t_first")))
         return KILN_OK;
     const char *id = host_instance(h)->bound->def->id;
     size_t n = strlen(id);
     if (!strcmp(name, "score") || !strncmp(name, "keep.", 5) ||
         (!strncmp(name, id, n) && name[n] == '.'))
         return KILN_OK;
-    return fail(KILN_ERR_ARG, "'%s' is no name that this plugin may write: score, keep.NAME, %s.NAME",
-                name, id);
+    return fail(KILN_ERR_ARG,
+                "'%s' is no name that this plugin may write: score, keep.NAME, %s.NAME", name, id);
 }
 
 static int put_score(struct state *s, kiln_tensor *t)

@@ -134,8 +134,7 @@ static int eval_param(const struct bound *b, uint32_t i, const struct state *s, 
         const kiln_tensor *t;
         int e = eval_item(b, i, &items->item[k], s, lo, hi, &t);
         if (e)
-            return e == KILN_ERR_CANCEL ? e
-                                        : fail_in(e, "%s: %s", b->def->node->name, p->name);
+            return e == KILN_ERR_CANCEL ? e : fail_in(e, "%s: %s", b->def->node->name, p->name);
         add(in, n_in, t);
     }
     if (!type_is_list(p->type) && !items->n)

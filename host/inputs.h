@@ -1,6 +1,5 @@
-// Images and masks of a node: evaluated when the node is named; a pending one's wait in the State as
-// the tensors in.<no>.<param>[.<i>].
-// SPDX-License-Identifier: MIT
+// Images and masks of a node: evaluated when the node is named; a pending one's wait in the State
+// as the tensors in.<no>.<param>[.<i>]. SPDX-License-Identifier: MIT
 #ifndef HOST_INPUTS_H
 #define HOST_INPUTS_H
 

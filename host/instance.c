@@ -12,8 +12,6 @@
 #include "progress.h"
 #include "view.h"
 
-
-
 static struct instance *shared_instances;
 const char *volatile current_node;
 static const kiln_tensor cpu_device = {.device = {KILN_DEVICE_CPU, 0}};
@@ -105,8 +103,8 @@ int instance_check_needs(const kiln_node *node)
         char *id = xstrndup(s, n);
         const void *table = extension_find(id);
         int e = table ? KILN_OK
-                      : fail(KILN_ERR_UNSUPPORTED, "needs the extension %s, which this kiln has not",
-                             id);
+                      : fail(KILN_ERR_UNSUPPORTED,
+                             "needs the extension %s, which this kiln has not", id);
         free(id);
         if (e)
             return e;

@@ -9,11 +9,12 @@
 
 struct instance;
 
-// What the call in hand works on. One per call; instances are shared between documents and branches.
+// What the call in hand works on. One per call; instances are shared between documents and
+// branches.
 struct context {
     struct state *state;
-    int64_t use;  // how many of this name came before, for random numbers
-    int drew;     // set when a random number was asked for
+    int64_t use;                 // how many of this name came before, for random numbers
+    int drew;                    // set when a random number was asked for
     const struct pending *line;  // of a pending node: where its images are in the State
 };
 
@@ -46,12 +47,12 @@ const kiln_node *instance_node(const struct instance *x);
 // fresh one (sources, sinks), which instance_free ends. Fails with the node's own message.
 int instance_get(struct bound *b, int shared, struct instance **out);
 void instance_free(struct instance *x);
-void instances_free(void);  // all shared ones; encoders alone with instance_drop
+void instances_free(void);               // all shared ones; encoders alone with instance_drop
 void instance_drop(struct instance *x);  // a shared one, before its time
 
-// Around each call of a plugin function: sets the context and clears the last error. leave() frees what
-// was lent and turns the plugin's code into the host's: a negative code without a message gets one,
-// a message gets the node's name in front.
+// Around each call of a plugin function: sets the context and clears the last error. leave() frees
+// what was lent and turns the plugin's code into the host's: a negative code without a message gets
+// one, a message gets the node's name in front.
 void instance_enter(struct instance *x, struct context *context);
 int instance_leave(struct instance *x, int code);
 // Puts the node's name before the last message.

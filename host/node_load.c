@@ -13,9 +13,10 @@ enum { P_PATH, P_LIST, P_ALPHA, P_RANGE };
 static const kiln_param params[] = {
     {"path", KILN_PATHS, KILN_PARAM_POSITIONAL | KILN_PARAM_REST, "", NULL,
      "PNG, JPEG, State or safetensors files; - is standard input", 0, 0},
-    {"list", KILN_PATH, 0, "", NULL, "a file with one path in a line, more than a command line holds",
-     0, 0},
-    {"alpha", KILN_ENUM, 0, "white", "white|black|drop", "what transparent pixels are laid on", 0, 0},
+    {"list", KILN_PATH, 0, "", NULL,
+     "a file with one path in a line, more than a command line holds", 0, 0},
+    {"alpha", KILN_ENUM, 0, "white", "white|black|drop", "what transparent pixels are laid on", 0,
+     0},
     {"range", KILN_ENUM, 0, "signed", "signed|unit", "values in [-1,1] or [0,1]", 0, 0},
 };
 
@@ -109,7 +110,8 @@ static char *line_of(const struct bound *b, const char *path)
     text_word(&t, path);
     for (uint32_t i = P_LIST; i <= P_RANGE; i++) {
         const kiln_param *p = bound_param(b, i);
-        char *value = i == P_LIST ? xstrdup("") : i == P_ALPHA
+        char *value = i == P_LIST ? xstrdup("")
+                      : i == P_ALPHA
                           ? xstrdup((const char *[]){"white", "black", "drop"}[b->value[i].i])
                           : xstrdup((const char *[]){"signed", "unit"}[b->value[i].i]);
         text_format(&t, " %s=", p->name);
@@ -126,7 +128,8 @@ static int load_one(struct stage *g, struct state **out)
         if (!l->open) {
             if (l->at == l->n)
                 return KILN_END;
-            int e = load_open(l->path[l->at], (enum image_alpha)g->bound->value[P_ALPHA].i, &l->file);
+            int e =
+                load_open(l->path[l->at], (enum image_alpha)g->bound->value[P_ALPHA].i, &l->file);
             if (e)
                 return fail_in(e, "load");
             l->open = 1;
@@ -207,7 +210,7 @@ static const kiln_node load = {
     .size = sizeof(load),
     .name = "load",
     .summary = "images from files",
-    .example = "load share/photos/cat.png ! resize 64 ! show",
+    .example = "load cat.png ! resize 64 ! show",
     .params = KILN_PARAMS(params),
     .source = &is_source,
 };

@@ -8,8 +8,8 @@
 
 #include "error.h"
 #include "file.h"
-#include "instance.h"
 #include "image_file.h"
+#include "instance.h"
 #include "nodes.h"
 #include "show.h"
 #include "stream.h"
@@ -19,9 +19,11 @@ enum { FORMAT_AUTO, FORMAT_PNG, FORMAT_JPEG, FORMAT_STATE };
 enum { META_CHAIN, META_PATHS, META_NONE };
 static const kiln_param params[] = {
     {"path", KILN_PATH, KILN_PARAM_POSITIONAL, NULL, NULL,
-     "- is standard output; %d document, %i image, %t timestep, %p prompt, %s seed, %f input's name", 0,
+     "- is standard output; %d document, %i image, %t timestep, %p prompt, %s seed, %f input's "
+     "name",
+     0, 0},
+    {"format", KILN_ENUM, 0, "auto", "auto|png|jpeg|safetensors", "auto: by the name's ending", 0,
      0},
-    {"format", KILN_ENUM, 0, "auto", "auto|png|jpeg|safetensors", "auto: by the name's ending", 0, 0},
     {"bits", KILN_ENUM, 0, "8", "8|16", "of a value in a PNG", 0, 0},
     {"quality", KILN_INT, 0, "92", NULL, "of a JPEG", 1, 100},
     {"meta", KILN_ENUM, 0, "chain", "chain|paths|none",
@@ -103,7 +105,8 @@ static int expand_path(const struct bound *b, const struct state *s, int64_t i, 
             break;
         default:
             text_free(&t);
-            return fail(KILN_ERR_ARG, "%s: path: %%%c means nothing: %%d, %%i, %%t, %%p, %%s, %%f, %%%%",
+            return fail(KILN_ERR_ARG,
+                        "%s: path: %%%c means nothing: %%d, %%i, %%t, %%p, %%s, %%f, %%%%",
                         b->def->node->name, *p ? *p : ' ');
         }
     }
@@ -205,10 +208,10 @@ static int save_images(const struct bound *b, const struct state *s, int format)
             e = fail(KILN_ERR_SHAPE, "%s: an image of %lld channels cannot be written as a picture",
                      b->def->node->name, (long long)s->image->shape[1]);
         e = e ? e : claim(b, path);
-        e = e ? e : image_encode(s->image, i, s->lo, s->hi,
-                                 format == FORMAT_PNG ? IMAGE_PNG : IMAGE_JPEG,
-                                 b->value[P_BITS].i ? 16 : 8, (int)b->value[P_QUALITY].i, text,
-                                 &bytes, &n);
+        e = e ? e
+              : image_encode(
+                    s->image, i, s->lo, s->hi, format == FORMAT_PNG ? IMAGE_PNG : IMAGE_JPEG,
+                    b->value[P_BITS].i ? 16 : 8, (int)b->value[P_QUALITY].i, text, &bytes, &n);
         e = e ? e : write_bytes(path, bytes, n);
         free(bytes);
         free(path);
@@ -251,7 +254,8 @@ static int check_folder(const struct bound *b)
 
 static const kiln_sink_ops is_sink = {.size = sizeof(is_sink)};
 static const kiln_filter_ops is_filter = {.size = sizeof(is_filter)};
-static const struct builtin save_builtin = {.put = write_out, .check = check_path, .begin = check_folder};
+static const struct builtin save_builtin = {
+    .put = write_out, .check = check_path, .begin = check_folder};
 static const kiln_node save = {
     .size = sizeof(save),
     .name = "save",
@@ -284,8 +288,8 @@ int show_state(const struct state *s, int width)
 {
     if (!s->image)
         return fail(KILN_ERR_ARG, "show: there is no image to show");
-    int e = show_images(stdout, s->image, s->lo, s->hi, width,
-                        show_colour_of_terminal(STDOUT_FILENO));
+    int e =
+        show_images(stdout, s->image, s->lo, s->hi, width, show_colour_of_terminal(STDOUT_FILENO));
     if (!e && fflush(stdout))
         e = fail(KILN_ERR_IO, "show: cannot write: %s", errno_text(errno));
     return e;

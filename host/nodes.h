@@ -6,9 +6,9 @@
 #include "exec.h"
 
 struct builtin {
-    int (*apply)(struct bound *b, struct state *s);                       // of a filter
-    struct stage *(*open)(struct bound *b, struct stage *up);             // with a stage of its own
-    int (*put)(struct bound *b, struct state *s);                         // of a sink
+    int (*apply)(struct bound *b, struct state *s);            // of a filter
+    struct stage *(*open)(struct bound *b, struct stage *up);  // with a stage of its own
+    int (*put)(struct bound *b, struct state *s);              // of a sink
     int (*check)(const struct bound *b);  // before anything runs, or NULL; status 2
     int (*begin)(const struct bound *b);  // before documents come: files; or NULL
     int writes;  // a filter with an effect outside the State: left out of a dry run

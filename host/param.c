@@ -164,8 +164,7 @@ static int bind_arg(struct bound *b, const struct arg *a)
                                   node->name);
         if (!type_takes_items(bound_param(b, (uint32_t)i)->type))
             return fail(KILN_ERR_ARG, "%s: %s: wants %s, not a chain in brackets", node->name,
-                        bound_param(b, (uint32_t)i)->name,
-                        type_text(bound_param(b, (uint32_t)i)));
+                        bound_param(b, (uint32_t)i)->name, type_text(bound_param(b, (uint32_t)i)));
         return add_item(b, (uint32_t)i, NULL, a->chain);
     }
     const char *eq = strchr(a->word, '=');

@@ -15,7 +15,7 @@ struct bound_chain {
 
 // One image, mask, model or filter: a bracket, or a word.
 struct item {
-    char *word;  // of an image or mask: a path or "@name"; NULL for a bracket
+    char *word;                 // of an image or mask: a path or "@name"; NULL for a bracket
     struct bound_chain *chain;  // a model's or filter's word has become a chain
 };
 

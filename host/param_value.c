@@ -7,6 +7,7 @@
 
 #include "error.h"
 #include "param.h"
+#include "utf8.h"
 
 enum { MAX_LIST = 1 << 20 };
 
@@ -181,6 +182,10 @@ static int parse_list(const kiln_param *p, const char *word, kiln_value *v)
 
 int value_parse(const kiln_param *p, const char *word, kiln_value *v)
 {
+    // Names of files are any bytes; texts travel in JSON.
+    if ((p->type == KILN_STRING || p->type == KILN_STRINGS || p->type == KILN_PROMPT) &&
+        !utf8_valid(word))
+        return fail(KILN_ERR_ARG, "wants text in UTF-8, not '%s'", word);
     switch (p->type) {
     case KILN_INT:
         if (!parse_int(word, &v->i) || out_of_range(p, (double)v->i))

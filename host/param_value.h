@@ -5,8 +5,8 @@
 
 #include <kiln/param.h>
 
-// Parses word for p into v, which owns what it points to; a list of strings or paths is appended to.
-// Fails with KILN_ERR_ARG and a text that says what was expected, without names.
+// Parses word for p into v, which owns what it points to; a list of strings or paths is appended
+// to. Fails with KILN_ERR_ARG and a text that says what was expected, without names.
 int value_parse(const kiln_param *p, const char *word, kiln_value *v);
 // Canonical, malloc'd; of a list of strings its k-th, of anything else the whole.
 char *value_text(const kiln_param *p, const kiln_value *v, size_t k);

@@ -9,8 +9,8 @@ void paths_init(void);
 const char *path_plugins(void);
 const char *path_share(void);
 void paths_add_models(const char *dir);  // searched first
-// A model by its path, or by its name in the models directories: NAME, NAME.safetensors or a folder.
-// malloc'd; fails with KILN_ERR_IO and names the places that were looked at.
+// A model by its path, or by its name in the models directories: NAME, NAME.safetensors or a
+// folder. malloc'd; fails with KILN_ERR_IO and names the places that were looked at.
 int path_model(const char *name, char **out);
 // A file of the shared data; NULL: absent. Lives as long as the process.
 const char *path_data(const char *name);

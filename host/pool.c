@@ -13,15 +13,15 @@
 
 enum { SPINS = 2000, MAX_THREADS = 256 };
 
-// One job at a time. A worker sees a new one by its number; it spins for some microseconds before it
-// sleeps, since the next loop of a net follows at once.
+// One job at a time. A worker sees a new one by its number; it spins for some microseconds before
+// it sleeps, since the next loop of a net follows at once.
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t start, done;
-    atomic_uint job;      // counts jobs
-    atomic_int busy;      // workers that have not finished this job
-    atomic_llong next;    // chunk to take
-    atomic_int stop;      // a chunk has failed
+    atomic_uint job;    // counts jobs
+    atomic_int busy;    // workers that have not finished this job
+    atomic_llong next;  // chunk to take
+    atomic_int stop;    // a chunk has failed
     int64_t n, grain, chunks;
     int (*fn)(void *, int64_t, int64_t, int64_t);
     void *ctx;

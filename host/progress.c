@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "progress.h"
 
-#include <kiln/base.h>
 #include <fcntl.h>
+#include <kiln/base.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/file.h>

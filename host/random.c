@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "half.h"
+#include "kernels/half.h"
 
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
@@ -75,8 +75,8 @@ struct random_row random_row(const struct random_key *key, enum random_kind kind
 // Bits choose, as a branch would keep loops from being vectorised.
 INLINE float choose(int32_t mask, float a, float b)
 {
-    uint32_t x = float_to_bits(a), y = float_to_bits(b);
-    return bits_to_float(y ^ ((x ^ y) & (uint32_t)mask));
+    uint32_t x = bits_of_float(a), y = bits_of_float(b);
+    return float_of_bits(y ^ ((x ^ y) & (uint32_t)mask));
 }
 
 // -2 ln of a number of (0, 1) made of 32 random bits. Both ends are kept fine: near 0, which is the
@@ -87,9 +87,9 @@ INLINE float minus_two_log(uint32_t bits)
     float small = ((float)(s ^ upper) + 0.5f) * 0x1p-32f;
     float u = choose(upper, 1.0f - small, small);
     // u = m 2^e, m in [sqrt(1/2), sqrt(2))
-    int32_t b = (int32_t)float_to_bits(u) - 0x3f3504f3;
+    int32_t b = (int32_t)bits_of_float(u) - 0x3f3504f3;
     int32_t e = b >> 23;  // <= 0
-    float m = bits_to_float((uint32_t)(b & 0x7fffff) + 0x3f3504f3u);
+    float m = float_of_bits((uint32_t)(b & 0x7fffff) + 0x3f3504f3u);
     float f = choose(upper & ~(e >> 31), -small, m - 1.0f);
     float p = fmaf(f, -0.0763694048f, 0.127624854f);
     p = fmaf(f, p, -0.131595507f);
@@ -120,8 +120,8 @@ INLINE void circle(uint32_t bits, float *c, float *s)
     x = fmaf(z, x, 1.0f);
     int32_t odd = -(int32_t)(quarter & 1);
     float cosine = choose(odd, y, x), sine = choose(odd, x, y);
-    *c = bits_to_float(float_to_bits(cosine) ^ ((quarter + 1) & 2) << 30);
-    *s = bits_to_float(float_to_bits(sine) ^ (quarter & 2) << 30);
+    *c = float_of_bits(bits_of_float(cosine) ^ ((quarter + 1) & 2) << 30);
+    *s = float_of_bits(bits_of_float(sine) ^ (quarter & 2) << 30);
 }
 
 // The words of LANES successive blocks, word by word.

@@ -7,7 +7,7 @@
 #include <kiln/base.h>
 #include <math.h>
 
-#include "half.h"
+#include "kernels/half.h"
 #include "random.h"
 
 #if defined(__clang__)
@@ -116,9 +116,9 @@ void torch_random_uniform_in(struct torch_random *r, double a, double b, float *
 
 INLINE float ln(float u)
 {
-    int32_t bits = (int32_t)float_to_bits(u);
+    int32_t bits = (int32_t)bits_of_float(u);
     float e = (float)((bits >> 23) - 126);  // u = m 2^e, m in [1/2, 1)
-    float m = bits_to_float(((uint32_t)bits & 0x7fffff) | 0x3f000000u);
+    float m = float_of_bits(((uint32_t)bits & 0x7fffff) | 0x3f000000u);
     float x = m - 1.0f;
     if (m < 0.707106781186547524f) {
         e -= 1.0f;
@@ -154,8 +154,8 @@ INLINE void sincos_of(float theta, float *s, float *c)
     q = fmaf(q, z, -1.6666654611e-1f) * z;
     q = fmaf(q, x, x);
     float sine = j & 2 ? p : q, cosine = j & 2 ? q : p;
-    *s = bits_to_float(float_to_bits(sine) ^ (j & 4) << 29);
-    *c = bits_to_float(float_to_bits(cosine) ^ (~(j - 2) & 4) << 29);
+    *s = float_of_bits(bits_of_float(sine) ^ (j & 4) << 29);
+    *c = float_of_bits(bits_of_float(cosine) ^ (~(j - 2) & 4) << 29);
 }
 
 // 16 uniform numbers become 16 normals, the first half paired with the second.

@@ -207,8 +207,8 @@ static const kiln_plugin *open_object(const char *path, char **problem)
         for (int v = 2; v < 10 && !*problem; v++) {
             snprintf(symbol, sizeof(symbol), "kiln_plugin_v%d", v);
             if (dlsym(h, symbol))
-                *problem = xformat("is built for version %d of the SDK, this kiln has %d", v,
-                                   KILN_MAJOR);
+                *problem =
+                    xformat("is built for version %d of the SDK, this kiln has %d", v, KILN_MAJOR);
         }
         if (!*problem)
             *problem = xstrdup("is no kiln plugin: it exports no 'kiln_plugin_v1'");
@@ -255,7 +255,8 @@ static int is_object_name(const struct dirent *d)
     return d->d_name[0] != '.' && n > 3 && !strcmp(d->d_name + n - 3, ".so");
 }
 
-// Calls visit with each file of each directory, in order; a file name counts where it is found first.
+// Calls visit with each file of each directory, in order; a file name counts where it is found
+// first.
 static void each_file(void (*visit)(void *ctx, const char *path), void *ctx)
 {
     char **seen = NULL;

@@ -8,8 +8,8 @@
 struct builtin;  // nodes.h
 
 struct node_def {
-    const kiln_node *node;         // a full-size copy: fields that the plugin does not know are zero
-    const struct builtin *builtin;  // of a node of the host, else NULL
+    const kiln_node *node;  // a full-size copy: fields that the plugin does not know are zero
+    const struct builtin *builtin;    // of a node of the host, else NULL
     const char *id, *version, *path;  // of the plugin; of the host's: "kiln", its version, NULL
 };
 
@@ -36,7 +36,8 @@ void registry_add_dir(const char *dir);
 // By name, or "plugin-id:name". Fails with KILN_ERR_ARG: not found (with the nearest name), in two
 // plugins, or in one that cannot be used (with the reason).
 int registry_find(const char *name, const struct node_def **out);
-// All nodes of all plugins, by name. What cannot be loaded goes to problems [n_problems], one line each.
+// All nodes of all plugins, by name. What cannot be loaded goes to problems [n_problems], one line
+// each.
 void registry_all(const struct node_def *const **list, size_t *n, char *const **problems,
                   size_t *n_problems);
 // Loads one file by its path, whatever the directories; its nodes in list.

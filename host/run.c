@@ -12,8 +12,8 @@
 #include "error.h"
 #include "exec.h"
 #include "file.h"
-#include "instance.h"
 #include "inputs.h"
+#include "instance.h"
 #include "load_file.h"
 #include "log.h"
 #include "nodes.h"
@@ -35,10 +35,10 @@ struct running {
     struct bound *sink;
     struct instance *sink_instance;
     enum output output;
-    int64_t given;       // documents written
-    int64_t docs;        // how many there will be, -1 not known
-    int failures;        // with --keep-going
-    int is_last;         // nobody reads a stream from here
+    int64_t given;  // documents written
+    int64_t docs;   // how many there will be, -1 not known
+    int failures;   // with --keep-going
+    int is_last;    // nobody reads a stream from here
 };
 
 // ---- input --------------------------------------------------------------------------------------
@@ -76,12 +76,15 @@ static int on_note(void *ctx, int64_t doc, int64_t docs, const char *message);
 
 static int open_stdin(struct running *r, struct stage **out)
 {
-    r->input = (struct stream_reader){.fd = STDIN_FILENO, .name = "standard input",
-                                      .start = r->start, .docs = -1,
-                                      .note = on_note, .ctx = r};
+    r->input = (struct stream_reader){.fd = STDIN_FILENO,
+                                      .name = "standard input",
+                                      .start = r->start,
+                                      .docs = -1,
+                                      .note = on_note,
+                                      .ctx = r};
     while (r->input.n_start < sizeof(r->start)) {
-        ssize_t k = read(STDIN_FILENO, r->start + r->input.n_start,
-                         sizeof(r->start) - r->input.n_start);
+        ssize_t k =
+            read(STDIN_FILENO, r->start + r->input.n_start, sizeof(r->start) - r->input.n_start);
         if (k < 0 && errno == EINTR) {
             int e = progress_at(0, NULL);
             if (e)
@@ -126,8 +129,15 @@ static int put_plugin(struct running *r, struct state *s)
         return e;
     struct context context = {.state = s};
     const char **prompt = row_prompts(s->prompt, s->n);
-    kiln_rows rows = {.size = sizeof(rows), .n = s->n, .id = s->id, .t = s->t, .prompt = prompt,
-                      .lo = s->lo, .hi = s->hi, .net = s->net ? &s->net->net : NULL, .in = in,
+    kiln_rows rows = {.size = sizeof(rows),
+                      .n = s->n,
+                      .id = s->id,
+                      .t = s->t,
+                      .prompt = prompt,
+                      .lo = s->lo,
+                      .hi = s->hi,
+                      .net = s->net ? &s->net->net : NULL,
+                      .in = in,
                       .n_in = n_in};
     instance_enter(r->sink_instance, &context);
     e = b->def->node->sink->put(r->sink_instance->self, &rows, s->image);
@@ -187,8 +197,7 @@ static int finish(struct running *r)
     if (r->sink_instance && r->sink->def->node->sink->end) {
         struct context none = {0};
         instance_enter(r->sink_instance, &none);
-        e = instance_leave(r->sink_instance,
-                           r->sink->def->node->sink->end(r->sink_instance->self));
+        e = instance_leave(r->sink_instance, r->sink->def->node->sink->end(r->sink_instance->self));
     }
     if (!e && r->output == TO_STREAM && r->docs < 0)
         e = stream_write_end(STDOUT_FILENO, r->given);
@@ -344,8 +353,8 @@ static int prepare(struct running *r, const struct chain *c)
     return create_nodes(r->chain);
 }
 
-// The chain with its defaults; where a source begins it, the first document goes through all that is
-// cheap, so that files, nets, sizes and prompts are checked.
+// The chain with its defaults; where a source begins it, the first document goes through all that
+// is cheap, so that files, nets, sizes and prompts are checked.
 static int dry_run(struct running *r)
 {
     struct state *s = NULL;

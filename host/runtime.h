@@ -7,7 +7,7 @@
 
 struct runtime {
     uint64_t seed;
-    const char *rng;  // "kiln", "torch" or a path
+    const char *rng;            // "kiln", "torch" or a path
     int seed_given, rng_given;  // on the command line
     int threads, precision, isa;
     int64_t max_batch;  // rows of one call of a net, 0: no limit

@@ -18,7 +18,7 @@ struct sampling {
     uint32_t i;                // step in hand
     kiln_estimate **estimate;  // lent to the sampler until its step returns
     size_t n_estimates;
-    kiln_tensor *x0;           // of the last evaluation, when a hook may want it
+    kiln_tensor *x0;  // of the last evaluation, when a hook may want it
 };
 
 const char **row_prompts(const int64_t *prompt, int64_t n)
@@ -44,10 +44,11 @@ int check_net_size(const kiln_net *net, const kiln_tensor *image, const char *na
                         : have[1] == want[1] && have[2] == want[2];
     if (channels && size)
         return KILN_OK;
-    char *put = xformat("%s%s", channels        ? ""
-                                : want[0] == 1 ? "gray"
-                                : want[0] == 3 ? "rgb"
-                                               : "…",
+    char *put = xformat("%s%s",
+                        channels       ? ""
+                        : want[0] == 1 ? "gray"
+                        : want[0] == 3 ? "rgb"
+                                       : "…",
                         channels || size ? "" : " ! ");
     struct text t = {0};
     text_add(&t, put);
@@ -243,8 +244,16 @@ static int run_cohort(struct sampling *m, struct state *s, const int64_t *row, i
         t[i] = s->t[row[i]];
     }
     const char **text = row_prompts(prompt, n);
-    m->rows = (kiln_rows){.size = sizeof(kiln_rows), .n = n, .id = id, .t = t, .prompt = text,
-                          .lo = net->lo, .hi = net->hi, .net = net, .in = in, .n_in = n_in};
+    m->rows = (kiln_rows){.size = sizeof(kiln_rows),
+                          .n = n,
+                          .id = id,
+                          .t = t,
+                          .prompt = text,
+                          .lo = net->lo,
+                          .hi = net->hi,
+                          .net = net,
+                          .in = in,
+                          .n_in = n_in};
     const double *list;
     uint32_t steps = 0;
     kiln_level *levels = NULL;
@@ -265,8 +274,13 @@ static int run_cohort(struct sampling *m, struct state *s, const int64_t *row, i
         e = stack_rows(&m->stack, &m->rows, row, prompt);
     if (!e) {
         m->levels = levels;
-        m->run = (kiln_run){.size = sizeof(kiln_run), .n_steps = steps, .rows = &m->rows,
-                            .net = net, .level = levels, .eval = run_eval, .priv = m};
+        m->run = (kiln_run){.size = sizeof(kiln_run),
+                            .n_steps = steps,
+                            .rows = &m->rows,
+                            .net = net,
+                            .level = levels,
+                            .eval = run_eval,
+                            .priv = m};
         e = walk(m, context, x, from, to);
     }
     size_t bytes = e ? 0 : tensor_bytes(x) / (size_t)n;

@@ -3,7 +3,7 @@ host_sources = \
 	host/chain.c host/chain.h host/check.h host/check_filter.c host/check_other.c \
 	host/check_run.c host/draw.c host/draw.h host/error.c host/error.h host/exec.c host/exec.h \
 	host/ext.c host/ext.h host/file.c host/file.h host/file_atomic.c host/file_fd.h \
-	host/filter_call.c host/filter_call.h host/half.h host/help_topics.c host/help_topics.h \
+	host/filter_call.c host/filter_call.h host/help_topics.c host/help_topics.h \
 	host/image_codec.h host/image_exif.c host/image_file.c host/image_file.h host/image_jpeg.c \
 	host/image_png.c host/image_png_text.c host/inputs.c host/inputs.h host/inspect.h \
 	host/inspect_state.c host/inspect_weights.c host/instance.c host/instance.h host/load.c \

@@ -18,8 +18,9 @@ int state_embedding(struct state *s, int64_t prompt, const char *who, kiln_tenso
         }
     struct pending *p = state_find_pending(s, KIND_ENCODER);
     if (!p)
-        return s->n_cond ? fail(KILN_ERR_ARG, "the prompt \"%s\" was not encoded: give it to "
-                                              "'encode', or put an encoder before %s",
+        return s->n_cond ? fail(KILN_ERR_ARG,
+                                "the prompt \"%s\" was not encoded: give it to "
+                                "'encode', or put an encoder before %s",
                                 prompt_text(prompt), who)
                          : fail(KILN_ERR_ARG,
                                 "%s needs text embeddings: put 't5 DIR' or 'embeddings FILE' "
@@ -103,7 +104,8 @@ int predictor_load(struct instance *x, struct context *context)
     return e;
 }
 
-// Do the branches of the top line give every row its prompt? Then the rows' own are never asked for.
+// Do the branches of the top line give every row its prompt? Then the rows' own are never asked
+// for.
 static int rows_are_asked(const struct stack *k)
 {
     const struct layer *top = k->top;
@@ -156,8 +158,8 @@ static int encode_and_load(struct stack *k)
         struct layer *l = k->layer[i];
         if (!l->instance->net)
             continue;
-        // A new net draws its weights from the seed alone: which document, stage or process names it
-        // first must not matter.
+        // A new net draws its weights from the seed alone: which document, stage or process names
+        // it first must not matter.
         struct state *alone = state_new();
         alone->seed = s->seed;
         struct context context = {.state = alone};

@@ -12,7 +12,7 @@ struct layer {
     uint32_t n_in;
     struct layer **child;  // of a combinator: its branches, or the one below
     size_t n_children;
-    int64_t **prompt;  // [n_children] prompts of a branch, cycled over the rows
+    int64_t **prompt;   // [n_children] prompts of a branch, cycled over the rows
     size_t *n_prompts;  // [n_children], 0: the rows' own
     struct pending *line;
     kiln_tensor *aux;  // of a predictor in a run: [n,a,h,w] or NULL
@@ -27,9 +27,9 @@ struct hook {
 
 struct stack {
     struct state *state;
-    struct layer *top;    // NULL: no predictor is pending
+    struct layer *top;     // NULL: no predictor is pending
     struct layer **layer;  // all, each once
-    struct hook *hook;    // [n_hooks] in the order of naming
+    struct hook *hook;     // [n_hooks] in the order of naming
     size_t n_layers, n_hooks;
     const kiln_net *net;
     // Rows of the run in hand, set by stack_rows.
@@ -38,8 +38,8 @@ struct stack {
     kiln_rows rows_of_layer;
 };
 
-// Builds the tree from the State's pending lines, encodes all prompts that it can ask for, frees the
-// encoder, loads the nets. who: the node that wants it, for messages.
+// Builds the tree from the State's pending lines, encodes all prompts that it can ask for, frees
+// the encoder, loads the nets. who: the node that wants it, for messages.
 int stack_build(struct state *s, const char *who, struct stack *out);
 // The tree alone, for a dry run: nothing is encoded or loaded.
 int stack_tree(struct state *s, const char *who, struct stack *out);

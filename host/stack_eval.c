@@ -298,7 +298,8 @@ static int call_new(struct call *c, struct query *like, int64_t n)
     if (!e && net->variance == KILN_VARIANCE_LEARNED_RANGE)
         e = new_rows(n, like->q.x, &c->out.var);
     c->cond = xcalloc(net->n_cond, sizeof(kiln_tensor *));
-    kiln_tensor *const *cond = net->n_cond ? find_cond(like->layer->instance, like->prompt[0]) : NULL;
+    kiln_tensor *const *cond =
+        net->n_cond ? find_cond(like->layer->instance, like->prompt[0]) : NULL;
     for (uint32_t k = 0; cond && k < net->n_cond && !e; k++) {
         int64_t shape[TENSOR_MAX_DIM] = {n};
         for (int32_t i = 0; i < cond[k]->ndim; i++)
@@ -338,7 +339,8 @@ static int ask(struct stack *k, struct query **q, size_t n_questions)
     size_t from = 0, to = 0;
     int64_t from_row = 0, to_row = 0;
     for (; at < total && !e; at += rows) {
-        rows = runtime.max_batch > 0 && total - at > runtime.max_batch ? runtime.max_batch : total - at;
+        rows = runtime.max_batch > 0 && total - at > runtime.max_batch ? runtime.max_batch
+                                                                       : total - at;
         struct call c;
         e = call_new(&c, q[from], rows);
         for (int64_t i = 0; i < rows && !e; i++) {
@@ -446,12 +448,8 @@ int stack_eval(struct stack *k, int pred, const kiln_tensor *x, kiln_level level
                uint32_t n_steps, kiln_estimate *out)
 {
     int64_t n = x->shape[0];
-    kiln_query q = {.size = sizeof(q),
-                    .x = x,
-                    .net = k->net,
-                    .step = step,
-                    .n_steps = n_steps,
-                    .prompt = -1};
+    kiln_query q = {
+        .size = sizeof(q), .x = x, .net = k->net, .step = step, .n_steps = n_steps, .prompt = -1};
     kiln_level *levels = xcalloc((size_t)n, sizeof(*levels));
     kiln_tensor *t = NULL, *alpha = NULL, *sigma = NULL;
     struct leaves list = {0};
@@ -486,7 +484,8 @@ int stack_eval(struct stack *k, int pred, const kiln_tensor *x, kiln_level level
     if (!e) {
         out->pred = pred ? (uint32_t)pred : top->answer.pred;
         out->var = tensor_ref(top->answer.var);
-        e = estimate_convert(top->answer.value, (int)top->answer.pred, pred, x, levels, &out->value);
+        e = estimate_convert(top->answer.value, (int)top->answer.pred, pred, x, levels,
+                             &out->value);
     }
     if (e)
         estimate_free(out);

@@ -21,8 +21,8 @@ struct branch;
 struct pending {
     enum kind kind;
     struct bound *bound;
-    int64_t no;   // its images are the tensors "in.<no>.<param>"; unique in a State
-    int64_t use;  // how many of its name came before it in the chain
+    int64_t no;             // its images are the tensors "in.<no>.<param>"; unique in a State
+    int64_t use;            // how many of its name came before it in the chain
     struct branch *branch;  // [n_branches] of a combinator's MODEL arguments
     size_t n_branches;
 };
@@ -73,7 +73,7 @@ struct state {
     int64_t doc, docs;  // its place in the stream, and how many there are; docs -1: not known
     char *name;         // of the input file, without folder and suffix; NULL: none
     uint64_t seed;
-    char *rng;      // "kiln", "torch" or a file
+    char *rng;        // "kiln", "torch" or a file
     int64_t taken;    // numbers (torch) or draws (a file) taken so far
     int64_t waiting;  // of torch: where the pair was made whose second half waits, 0 none
 };

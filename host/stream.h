@@ -14,17 +14,18 @@ int stream_write_note(int fd, int64_t doc, int64_t docs, int code, const char *m
 
 struct stream_reader {
     int fd;
-    const char *name;       // for messages
-    const char *start;      // bytes that were read already, to sniff
+    const char *name;   // for messages
+    const char *start;  // bytes that were read already, to sniff
     size_t n_start;
-    int64_t count;          // documents so far
-    int64_t docs;           // as the documents say, -1 not known
+    int64_t count;  // documents so far
+    int64_t docs;   // as the documents say, -1 not known
     int ended;
-    int upstream_failed;    // the stage above wrote an error, or was cut off between documents
+    int upstream_failed;  // the stage above wrote an error, or was cut off between documents
     int (*note)(void *ctx, int64_t doc, int64_t docs, const char *message);  // of a failed document
     void *ctx;
 };
-// The next document; KILN_END after the last. A stream that ends too early, is cut or corrupt fails.
+// The next document; KILN_END after the last. A stream that ends too early, is cut or corrupt
+// fails.
 int stream_read(struct stream_reader *r, struct state **out);
 
 #endif

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "error.h"
-#include "progress.h"
 #include "load.h"
+#include "progress.h"
 #include "safetensors.h"
 #include "stream.h"
 
@@ -82,10 +82,11 @@ static int read_document(struct stream_reader *r, struct document *d)
     for (int i = 7; i >= 0; i--)
         n = n << 8 | length[i];
     if (n < 2 || n > SAFETENSORS_MAX_HEADER)
-        return fail(KILN_ERR_IO,
-                    "%s is no PNG, JPEG or stream of kiln (document %lld would have a header of %llu "
-                    "bytes)",
-                    r->name, (long long)r->count, (unsigned long long)n);
+        return fail(
+            KILN_ERR_IO,
+            "%s is no PNG, JPEG or stream of kiln (document %lld would have a header of %llu "
+            "bytes)",
+            r->name, (long long)r->count, (unsigned long long)n);
     char *json = malloc((size_t)n);
     if (!json)
         return fail(KILN_ERR_MEMORY, "out of memory");
@@ -203,7 +204,9 @@ static int read_pending(json_t *list, struct pending **out, size_t *n, int depth
         int e = bind_text(line, &b);
         if (e)
             return fail_in(e, "a pending line");
-        struct pending p = {.kind = bound_kind(b), .bound = b, .no = member(x, "no", -1),
+        struct pending p = {.kind = bound_kind(b),
+                            .bound = b,
+                            .no = member(x, "no", -1),
                             .use = member(x, "use", 0)};
         // Instructions from strangers: nothing with an effect outside the State may wait in it.
         if (p.kind != KIND_ENCODER && p.kind != KIND_PREDICTOR && p.kind != KIND_COMBINATOR &&
@@ -228,7 +231,8 @@ static int read_pending(json_t *list, struct pending **out, size_t *n, int depth
                 GROW(to->prompt, to->n_prompts);
                 to->prompt[to->n_prompts++] = prompt_handle(json_string_value(text));
             }
-            e = e ? e : read_pending(json_object_get(branch, "lines"), &to->line, &to->n, depth + 1);
+            e = e ? e
+                  : read_pending(json_object_get(branch, "lines"), &to->line, &to->n, depth + 1);
         }
         if (e) {
             pending_clear(&p);
@@ -452,10 +456,10 @@ static int read_next(struct stream_reader *r, struct state **out, int *again)
         r->upstream_failed = 1;
         if (!r->count)
             return fail(KILN_ERR_IO, "%s is empty: the stage above gave nothing", r->name);
-        return r->docs >= 0
-                   ? fail(KILN_ERR_IO, "upstream: cut off after document %lld of %lld",
-                          (long long)r->count, (long long)r->docs)
-                   : fail(KILN_ERR_IO, "upstream: cut off after document %lld", (long long)r->count);
+        return r->docs >= 0 ? fail(KILN_ERR_IO, "upstream: cut off after document %lld of %lld",
+                                   (long long)r->count, (long long)r->docs)
+                            : fail(KILN_ERR_IO, "upstream: cut off after document %lld",
+                                   (long long)r->count);
     }
     if (e) {
         r->ended = 1;

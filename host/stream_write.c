@@ -7,6 +7,7 @@
 #include "file.h"
 #include "safetensors.h"
 #include "stream.h"
+#include "utf8.h"
 
 // What goes into a document: borrowed tensors and owned texts.
 struct writing {
@@ -107,7 +108,8 @@ static void json_net(struct text *t, const kiln_net *n)
     text_format(t, "{\"channels\":%lld,\"height\":%lld,\"width\":%lld,\"multiple\":%lld,",
                 (long long)n->chw[0], (long long)n->chw[1], (long long)n->chw[2],
                 (long long)n->multiple);
-    text_format(t, "\"aux\":%lld,\"cond\":%u,\"flags\":%u,\"pred\":%u,\"variance\":%u,\"steps\":%u,",
+    text_format(t,
+                "\"aux\":%lld,\"cond\":%u,\"flags\":%u,\"pred\":%u,\"variance\":%u,\"steps\":%u,",
                 (long long)n->aux, n->n_cond, n->flags, n->pred, n->variance, n->steps);
     text_add(t, "\"lo\":");
     text_double(t, n->lo);
@@ -266,8 +268,17 @@ static int write_message(int fd, const char *key, int64_t doc, int64_t docs, int
 {
     struct writing w = {0};
     struct text t = {0};
+    char *text = xstrdup(message);
+    for (char *c = text; *c; c++) {  // names of files in it are any bytes
+        size_t n = utf8_length(c);
+        if (n)
+            c += n - 1;
+        else
+            *c = '?';
+    }
     text_format(&t, "{\"code\":%d,\"message\":", code);
-    text_json(&t, message);
+    text_json(&t, text);
+    free(text);
     text_add(&t, "}");
     add_string(&w, "kiln.stream", "1");
     add_string(&w, "kiln.doc", keep_text(&w, xformat("%lld", (long long)doc)));

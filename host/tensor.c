@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "error.h"
-#include "half.h"
+#include "kernels/half.h"
 
 struct tensor {
     kiln_tensor t;  // first: handed out as kiln_tensor *
@@ -275,9 +275,9 @@ static double element(const void *p, int dtype, int64_t i)
     case KILN_F64:
         return ((const double *)p)[i];
     case KILN_F16:
-        return (double)half_to_float(((const uint16_t *)p)[i]);
+        return (double)float_of_f16(((const uint16_t *)p)[i]);
     case KILN_BF16:
-        return (double)bf16_to_float(((const uint16_t *)p)[i]);
+        return (double)float_of_bf16(((const uint16_t *)p)[i]);
     case KILN_I32:
         return ((const int32_t *)p)[i];
     case KILN_I64:
@@ -297,10 +297,10 @@ static void set_element(void *p, int dtype, int64_t i, double v)
         ((double *)p)[i] = v;
         break;
     case KILN_F16:
-        ((uint16_t *)p)[i] = float_to_half((float)v);
+        ((uint16_t *)p)[i] = f16_of_float((float)v);
         break;
     case KILN_BF16:
-        ((uint16_t *)p)[i] = float_to_bf16((float)v);
+        ((uint16_t *)p)[i] = bf16_of_float((float)v);
         break;
     case KILN_I32:
         ((int32_t *)p)[i] = (int32_t)v;
@@ -331,8 +331,8 @@ int tensor_copy_into(kiln_tensor *dst, const kiln_tensor *src)
     int64_t n = kiln_numel(src);
     if (to == KILN_F32 && (from == KILN_F16 || from == KILN_BF16)) {  // weights, by the gigabyte
         for (int64_t i = 0; i < n; i++)
-            ((float *)out)[i] = from == KILN_F16 ? half_to_float(((const uint16_t *)in)[i])
-                                                 : bf16_to_float(((const uint16_t *)in)[i]);
+            ((float *)out)[i] = from == KILN_F16 ? float_of_f16(((const uint16_t *)in)[i])
+                                                 : float_of_bf16(((const uint16_t *)in)[i]);
         return KILN_OK;
     }
     for (int64_t i = 0; i < n; i++)

@@ -45,8 +45,14 @@ static const kiln_rows *lend_data(struct job *j, struct state *s)
     d->state = s;
     d->prompt = row_prompts(s->prompt, s->n);
     d->rows = xcalloc(1, sizeof(*d->rows));
-    *d->rows = (kiln_rows){.size = sizeof(kiln_rows), .n = s->n, .id = s->id, .t = s->t,
-                           .prompt = d->prompt, .lo = s->lo, .hi = s->hi, .net = j->training.net};
+    *d->rows = (kiln_rows){.size = sizeof(kiln_rows),
+                           .n = s->n,
+                           .id = s->id,
+                           .t = s->t,
+                           .prompt = d->prompt,
+                           .lo = s->lo,
+                           .hi = s->hi,
+                           .net = j->training.net};
     return d->rows;
 }
 
@@ -123,9 +129,15 @@ static int job_forward(const kiln_training *t, const kiln_tensor *x, const doubl
     if (!e && t->net->n_cond)
         e = stack_cond(j, prompt, n, cond);
     if (!e) {
-        kiln_query q = {.size = sizeof(q), .x = x, .t = tt, .alpha = alpha, .sigma = sigma,
-                        .level = level, .net = t->net,
-                        .cond = (const kiln_tensor *const *)cond, .prompt = -1};
+        kiln_query q = {.size = sizeof(q),
+                        .x = x,
+                        .t = tt,
+                        .alpha = alpha,
+                        .sigma = sigma,
+                        .level = level,
+                        .net = t->net,
+                        .cond = (const kiln_tensor *const *)cond,
+                        .prompt = -1};
         instance_enter(j->net, &j->net_context);
         e = instance_leave(j->net, j->trainable->forward(j->net->self, &q, out));
     }
@@ -186,7 +198,8 @@ static int begin(struct job *j, struct bound *b)
     struct state *s = j->first;
     j->line = state_find_pending(s, KIND_PREDICTOR);
     if (!j->line)
-        return fail(KILN_ERR_ARG, "no net was named: put one before it ('kiln list predictor' shows them)");
+        return fail(KILN_ERR_ARG,
+                    "no net was named: put one before it ('kiln list predictor' shows them)");
     const kiln_node *node = j->line->bound->def->node;
     j->trainable = node->extension ? node->extension("kiln.trainable/1") : NULL;
     if (!j->trainable)
@@ -253,7 +266,8 @@ int training_next(struct stage *g, struct state **out)
     } else if (e) {
         node_fail(b, e);
     } else {
-        struct context context = {.state = j.first, .use = state_draws(j.first, b->def->node->name)};
+        struct context context = {.state = j.first,
+                                  .use = state_draws(j.first, b->def->node->name)};
         instance_enter(j.trainer, &context);
         e = instance_leave(j.trainer, b->def->node->trainer->train(j.trainer->self, &j.training));
         if (!e && context.drew)

@@ -1,5 +1,5 @@
-// Small memory and text helpers of the host. Running out of memory for small things ends the process
-// with one line and status 1; tensors go through tensor_new, which fails properly.
+// Small memory and text helpers of the host. Running out of memory for small things ends the
+// process with one line and status 1; tensors go through tensor_new, which fails properly.
 // SPDX-License-Identifier: MIT
 #ifndef HOST_UTIL_H
 #define HOST_UTIL_H
@@ -16,7 +16,7 @@ char *xformat(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 // Grows array (a pointer variable) to hold count + 1 elements, by doubling at powers of two.
 #define GROW(array, count)                                                                         \
-    ((array) = ((count) & ((count) - 1))                                                           \
+    ((array) = ((count) & ((count)-1))                                                             \
                    ? (array)                                                                       \
                    : xrealloc((array), (count) ? 2 * (size_t)(count) : 1, sizeof(*(array))))
 

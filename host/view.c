@@ -120,8 +120,14 @@ static int through(const kiln_filter *f, const struct context *outer, const kiln
             e = stored_inputs(outer->state, prefix, f->chain->node[at], &in, &n_in);
             free(prefix);
         }
-        kiln_rows rows = {.size = sizeof(rows), .n = n, .id = id, .t = t, .lo = -1, .hi = 1,
-                          .in = in, .n_in = n_in};
+        kiln_rows rows = {.size = sizeof(rows),
+                          .n = n,
+                          .id = id,
+                          .t = t,
+                          .lo = -1,
+                          .hi = 1,
+                          .in = in,
+                          .n_in = n_in};
         kiln_tensor *next = NULL;
         step_fn *fn = inverse ? inverse_step : forward_step;
         e = e ? e : fn(f->instance[at], &context, &rows, now, &next);
@@ -439,7 +445,8 @@ int host_unview(const kiln_host *h, const kiln_filter *f, const kiln_estimate *a
             return e;
         lend(me, var);
     }
-    e = tensor_new(KILN_U8, 1, &bytes, &holder);  // lent like the tensors, so that it ends with them
+    e = tensor_new(KILN_U8, 1, &bytes,
+                   &holder);  // lent like the tensors, so that it ends with them
     if (e)
         return e;
     lend(me, holder);

@@ -5,9 +5,9 @@
 
 #include "instance.h"
 
-// A handle for a chain of filters; flags are those of the parameter (KILN_PARAM_VIEW, _LINEAR), name
-// says where its own images are among the tensors of a pending line: in.<no>.<name>.<node>.<param>.
-// The chain must outlive it. On failure, too, *out is to be freed.
+// A handle for a chain of filters; flags are those of the parameter (KILN_PARAM_VIEW, _LINEAR),
+// name says where its own images are among the tensors of a pending line:
+// in.<no>.<name>.<node>.<param>. The chain must outlive it. On failure, too, *out is to be freed.
 int filter_new(const struct bound_chain *chain, uint32_t flags, const char *name,
                kiln_filter **out);
 void filter_free(kiln_filter *f);

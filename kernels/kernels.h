@@ -1,7 +1,7 @@
 // The backends of kiln.ops/1. A backend fills a kiln_ops table: ref every entry, in plain C, the
 // truth that tests compare with; the instruction sets of the CPU replace entries, weakest first.
 //
-// An entry gets arguments that were checked before (types, shapes, NULLs: host/ops.c), host memory,
+// An entry gets arguments that were checked before (types, shapes, NULLs: host/ops_check.c), host memory,
 // and a kiln_host of which it uses fail, tensor_new, tensor_free (scratch: the host keeps freed
 // blocks, so asking each call is cheap) and parallel_for. It keeps nothing between calls.
 // Results do not depend on the number of rows n beside a row, nor on threads.

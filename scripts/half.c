@@ -1,6 +1,5 @@
-// half IN OUT: a weights file of a net that kiln trained, in half precision, as share/models has them.
-// Built by `make scripts/half`.
-// SPDX-License-Identifier: MIT
+// half IN OUT: a weights file of a net that kiln trained, in half precision, as share/models has
+// them. Built by `make scripts/half`. SPDX-License-Identifier: MIT
 #include <stdio.h>
 #include <stdlib.h>
 

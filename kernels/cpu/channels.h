@@ -14,6 +14,16 @@ static inline int64_t block_rows(int64_t c)
     return rows > 256 ? 256 : rows > 0 ? rows : 1;
 }
 
+// partial [blocks,n] added up in the order of blocks.
+static inline void sum_blocks(const float *partial, int64_t blocks, int64_t n, double *sum)
+{
+    for (int64_t i = 0; i < n; i++)
+        sum[i] = 0;
+    for (int64_t b = 0; b < blocks; b++)
+        for (int64_t i = 0; i < n; i++)
+            sum[i] += (double)partial[b * n + i];
+}
+
 // For map_rows: the mean is rounded to float, and what that loses goes into add.
 static inline float centred_add(double mean, double mul, double add)
 {

@@ -26,10 +26,11 @@ static inline __attribute__((always_inline)) void split_pixel(const void *from, 
     for (int64_t i = 0; i < channels; i += 32) {
         __m512 a, b;
         if (n - i >= 32 && !bf16) {
-            _mm_prefetch((const char *)((const float *)from + at + i) + 4096, _MM_HINT_T0);
-            _mm_prefetch((const char *)((const float *)from + at + i) + 4096 + 64, _MM_HINT_T0);
-            a = _mm512_loadu_ps((const float *)from + at + i);
-            b = _mm512_loadu_ps((const float *)from + at + i + 16);
+            const float *x = (const float *)from + at + i;
+            fetch_ahead(x);
+            fetch_ahead(x + 16);
+            a = _mm512_loadu_ps(x);
+            b = _mm512_loadu_ps(x + 16);
         } else {
             a = load_row(from, bf16, at + i, n - i);
             b = n - i > 16 ? load_row(from, bf16, at + i + 16, n - i - 16) : _mm512_setzero_ps();

@@ -75,6 +75,7 @@ static inline __m512 load_pixel(const void *data, int bf16, int64_t at, __mmask1
 {
     m = at < 0 ? 0 : m;
     at = at < 0 ? 0 : at;
+    fetch_ahead((const float *)data + at);
     if (!bf16)
         return _mm512_maskz_loadu_ps(m, (const float *)data + at);
     __m256i x = _mm256_maskz_loadu_epi16(m, (const uint16_t *)data + at);

@@ -80,7 +80,7 @@ void conv_plan_init(struct conv_plan *p, const struct conv_geometry *g, int64_t 
 {
     // A block should stay in the second level cache beside the weights, and be long enough that
     // its start and end do not count.
-    enum { BLOCK_BYTES = 512 << 10, BLOCK_POSITIONS = 1024, BLOCK_MIN_ROWS = 4 };
+    enum { BLOCK_BYTES = 512 << 10, BLOCK_POSITIONS = 1024, BLOCK_LEAST = 64, BLOCK_MIN_ROWS = 4 };
     memset(p, 0, sizeof(*p));
     p->g = g;
     p->n = n;
@@ -99,8 +99,8 @@ void conv_plan_init(struct conv_plan *p, const struct conv_geometry *g, int64_t 
     if (p->rows * row_bytes <= BLOCK_BYTES || p->phase_h <= BLOCK_MIN_ROWS) {
         int64_t fit = max(1, min(BLOCK_POSITIONS / image, BLOCK_BYTES / (p->rows * row_bytes)));
         p->images = min(n, fit);
-        // Not fewer than a few blocks, for the threads.
-        p->images = max(1, min(p->images, ceil_div(n, 8)));
+        // A few blocks for the threads, if they do not become too short.
+        p->images = min(p->images, max(ceil_div(n, 8), ceil_div(BLOCK_LEAST, image)));
         p->block_rows = p->phase_h;
         p->blocks_per_image = 1;
         p->blocks = ceil_div(n, p->images);

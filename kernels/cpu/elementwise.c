@@ -12,7 +12,8 @@ static int flat(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *y, 
 {
     int64_t size = kiln_numel(x);
     float *to = kiln_f32(out);
-    struct flat_job job = {kiln_f32(x), f32_of(y), to, act, v_streams(to, size, size)};
+    struct flat_job job = {kiln_f32(x), f32_of(y), to, act, 0};
+    job.stream = to != job.x && to != job.y && v_streams(to, size, size);
     return each(h, size, grain_of(1), chunk, &job);
 }
 
@@ -108,7 +109,7 @@ static int affine(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *m
                   const kiln_tensor *add, kiln_tensor *out)
 {
     int64_t rows = rows_per_image(x), c = channels_of(x), blocks = block_count(rows, c);
-    int stream = v_streams(kiln_f32(out), kiln_numel(out), c);
+    int stream = out->data != x->data && v_streams(kiln_f32(out), kiln_numel(out), c);
     struct affine_job job = {kiln_f32(x), f32_of(mul_), f32_of(add), kiln_f32(out), rows,
                              c,           blocks,       stream};
     return each(h, x->shape[0] * blocks, 1 + grain_of(rows * c), affine_items, &job);

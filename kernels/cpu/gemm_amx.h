@@ -31,6 +31,13 @@ extern tile_kernel *const tile_kernels[3][2][2];
 void tiles_begin(void);
 void tiles_end(void);
 
+// Maps are read once, in order, from memory: the processor alone does not look far enough ahead.
+static inline void fetch_ahead(const void *at)
+{
+    enum { BYTES_AHEAD = 4096 };
+    _mm_prefetch((const char *)at + BYTES_AHEAD, _MM_HINT_T0);
+}
+
 // n <= 16 floats from an fp32 or bf16 row, zeros behind them.
 static inline __m512 load_row(const void *row, int bf16, int64_t at, int64_t n)
 {

@@ -76,10 +76,12 @@ static int batch_norm_grad(const kiln_host *h, const kiln_tensor *x, const kiln_
 {
     int64_t c = channels_of(x), rows = kiln_numel(x) / c, blocks = block_count(rows, c);
     const float *var = kiln_f32(saved) + c;
-    kiln_tensor *scratch;
+    kiln_tensor *scratch = NULL, *sums = NULL;
     int err = h->tensor_new(h, NULL, KILN_F32, 2, (int64_t[]){2 * blocks + 3, c}, &scratch);
+    if (!err)
+        err = h->tensor_new(h, NULL, KILN_F64, 2, (int64_t[]){2, c}, &sums);
     if (err)
-        return err;
+        goto done;
     float *partial = kiln_f32(scratch), *k1 = partial + 2 * blocks * c, *k2 = k1 + c, *k3 = k2 + c;
     for (int64_t k = 0; k < c; k++)
         k1[k] = (float)((double)kiln_f32(gamma)[k] / sqrt((double)var[k] + (double)eps));
@@ -99,15 +101,15 @@ static int batch_norm_grad(const kiln_host *h, const kiln_tensor *x, const kiln_
         .rows = rows,
         .c = c,
         .act = act,
-        .stream = dx && v_streams(kiln_f32(dx), kiln_numel(dx), c),
+        .stream = dx && act == KILN_ACT_NONE && v_streams(kiln_f32(dx), kiln_numel(dx), c),
     };
     err = each(h, blocks, 2, norm_grad_sums, &job);
-    for (int64_t k = 0; !err && k < c; k++) {
-        double sum = 0, product = 0, spread = (double)var[k] + (double)eps;
-        for (int64_t b = 0; b < blocks; b++) {
-            sum += (double)partial[b * 2 * c + k];
-            product += (double)partial[b * 2 * c + c + k];
-        }
+    if (err)
+        goto done;
+    double *total = sums->data;
+    sum_blocks(partial, blocks, 2 * c, total);
+    for (int64_t k = 0; k < c; k++) {
+        double sum = total[k], product = total[c + k], spread = (double)var[k] + (double)eps;
         double mul = (double)kiln_f32(gamma)[k] / sqrt(spread);
         k2[k] = (float)(-mul * product / spread / (double)rows);
         k3[k] = (float)(-mul * sum / (double)rows);
@@ -116,8 +118,10 @@ static int batch_norm_grad(const kiln_host *h, const kiln_tensor *x, const kiln_
         if (dbeta)
             kiln_f32(dbeta)[k] = (float)sum;
     }
-    if (!err && dx)
+    if (dx)
         err = each(h, blocks, 2, norm_grad_apply, &job);
+done:
+    h->tensor_free(h, sums);
     h->tensor_free(h, scratch);
     return err;
 }
@@ -162,26 +166,30 @@ static int affine_grad(const kiln_host *h, const kiln_tensor *x, const kiln_tens
 {
     int64_t n = x->shape[0], rows = rows_per_image(x), c = channels_of(x);
     int64_t blocks = block_count(rows, c);
-    kiln_tensor *scratch;
+    kiln_tensor *scratch = NULL, *sums = NULL;
     int err = h->tensor_new(h, NULL, KILN_F32, 1, (int64_t[]){n * blocks * 2 * c}, &scratch);
+    if (!err)
+        err = h->tensor_new(h, NULL, KILN_F64, 2, (int64_t[]){2, c}, &sums);
     if (err)
-        return err;
+        goto done;
     struct affine_grad_job job = {
         kiln_f32(x), f32_of(mul), kiln_f32(dout), f32_of(dx), kiln_f32(scratch), rows, c, blocks};
     err = each(h, n * blocks, grain_of(rows < block_rows(c) ? rows * c : block_rows(c) * c),
                affine_grad_items, &job);
-    for (int64_t i = 0; !err && i < n * c; i++) {
-        double sum = 0, product = 0;
-        const float *partial = job.partial + i / c * blocks * 2 * c + i % c;
-        for (int64_t b = 0; b < blocks; b++) {
-            sum += (double)partial[b * 2 * c];
-            product += (double)partial[b * 2 * c + c];
+    if (err)
+        goto done;
+    double *total = sums->data;
+    for (int64_t i = 0; i < n; i++) {
+        sum_blocks(job.partial + i * blocks * 2 * c, blocks, 2 * c, total);
+        for (int64_t k = 0; k < c; k++) {
+            if (dadd)
+                kiln_f32(dadd)[i * c + k] = (float)total[k];
+            if (dmul)
+                kiln_f32(dmul)[i * c + k] = (float)total[c + k];
         }
-        if (dadd)
-            kiln_f32(dadd)[i] = (float)sum;
-        if (dmul)
-            kiln_f32(dmul)[i] = (float)product;
     }
+done:
+    h->tensor_free(h, sums);
     h->tensor_free(h, scratch);
     return err;
 }

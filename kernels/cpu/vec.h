@@ -83,8 +83,9 @@ static inline vecd v_mul_double(vecd x, vecd y)
 
 // A result larger than the caches is written past them: nothing of it would be left there when it
 // is read, and the memory would be read before it is written. That gains a third where little is
-// computed, and loses as much where an activation stands between two stores. v_streams: whether to,
-// for n floats with rows of c; a chunk of work that streams ends with v_stream_end.
+// computed, and loses as much where an activation stands between two stores, or in place.
+// v_streams: whether to, for n floats with rows of c; a chunk of work that streams ends with
+// v_stream_end.
 static inline int v_streams(const float *p, int64_t n, int64_t c)
 {
     return n > (2 << 20) && c % LANES == 0 && (uintptr_t)p % sizeof(vec) == 0;

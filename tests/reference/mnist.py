@@ -6,10 +6,13 @@ Written with torch 2.15.0, safetensors 0.8.0. Seeds are in the code. Run:
 Everything is computed in float64 from float32 weights and inputs, then rounded to float32.
 """
 import math
+import os
+import struct
 import sys
 from collections import OrderedDict
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
@@ -327,6 +330,59 @@ def checkpoint_golden(folder):
     save_file(want, f"{folder}/mnist-ckpt.safetensors")
 
 
+def idx_golden(d, folder):
+    """The data of draws() as a folder of IDX files, for the program itself."""
+    os.makedirs(folder, exist_ok=True)
+    image = (d["data.image"] * 255).round().to(torch.uint8)
+    assert torch.equal(image.float() / 255, d["data.image"])
+    head = lambda kind, *sizes: struct.pack(f">I{len(sizes)}I", 0x800 + kind, *sizes)
+    with open(f"{folder}/train-images-idx3-ubyte", "wb") as f:
+        f.write(head(3, IMAGES, 28, 28) + image.numpy().tobytes())
+    with open(f"{folder}/train-labels-idx1-ubyte", "wb") as f:
+        f.write(head(1, IMAGES) + d["data.label"].to(torch.uint8).numpy().tobytes())
+
+
+def sample(net, labels, scale, dtype):
+    """All 300 steps from torch.manual_seed(7), noise of variance beta, none at the last."""
+    torch.manual_seed(7)
+    n = len(labels)
+    net.to(dtype).eval()
+    beta = torch.linspace(1e-4, 0.02, T, dtype=torch.float64)
+    ab = torch.cumprod(1 - beta, 0)
+    x = torch.randn(n, 1, 28, 28).to(dtype)
+    with torch.no_grad():
+        for t in range(T, 0, -1):
+            z = torch.randn(n, 1, 28, 28).to(dtype) if t > 1 else 0
+            at, prev = ab[t - 1], ab[t - 2] if t > 1 else torch.tensor(1.0, dtype=torch.float64)
+            b, a = beta[t - 1], 1 - beta[t - 1]
+            time = torch.full((n, 1), t / T, dtype=dtype)
+            if net.arch == "class":
+                h = one_hot(labels).to(dtype)
+                uncond = net(x, time, torch.zeros_like(h))
+                eps = uncond + scale * (net(x, time, h) - uncond)
+            else:
+                eps = net(x, time)
+            x0 = (x - (1 - at).sqrt() * eps) / at.sqrt()
+            x = prev.sqrt() * b / (1 - at) * x0 + a.sqrt() * (1 - prev) / (1 - at) * x
+            x = (x + b.sqrt() * z).to(dtype)
+    return x
+
+
+def sample_golden(folder):
+    out = {}
+    for seed, arch in ((1, "time"), (2, "class")):
+        net = Net(arch, 6)
+        with safe_open(f"{folder}/mnist-weights-{arch}.safetensors", "pt") as f:
+            net.load_state_dict({k: f.get_tensor(k) for k in f.keys()}, strict=False)
+        x = sample(net, [3, 8], 5, torch.float64)
+        again = sample(net, [3, 8], 5, torch.float32)
+        print(f"samples of {arch}: up to %.3g, float32 off by %.1e"
+              % (x.abs().max(), (x - again).abs().max()))
+        save_file({"image": x.float()}, f"{folder}/mnist-sample-{arch}.safetensors",
+                  metadata={"kiln.stream": "1", "kiln.doc": "0", "kiln.docs": "1",
+                            "kiln.range": "0,1"})
+
+
 def main(folder):
     torch.set_num_threads(1)
     for seed, arch in enumerate(("plain", "time", "class")):
@@ -334,7 +390,9 @@ def main(folder):
     d = draws(f"{folder}/mnist-draws.safetensors")
     for seed, arch in enumerate(("plain", "time", "class")):
         train_golden(arch, 4, 500 + seed, d, folder)
+    idx_golden(d, f"{folder}/mnist-five")
     checkpoint_golden(folder)
+    sample_golden(folder)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,22 @@
+# For bats files: `load ../common` (from tests/AREA/). Gives
+#   top_srcdir, top_builddir   of `make check`; by hand: this tree, and _build in it
+#   kiln                       the program that was built, found in PATH first
+#   tensor FILE NAME           the values of an F32 tensor of the first document, a line each
+# and takes over no setting of the caller's KILN_*.
+# SPDX-License-Identifier: MIT
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+: "${top_srcdir:=$here}"
+: "${top_builddir:=$here/_build}"
+export top_srcdir top_builddir
+PATH=$top_builddir:$PATH
+unset "${!KILN_@}"
+
+tensor() {
+    local size header from to
+    size=$(od -An -N8 -tu8 "$1" | tr -d ' ')
+    header=$(head -c $((8 + size)) "$1" | tail -c "$size")
+    read -r from to < <(sed -n \
+        's/.*"'"$2"'":{[^}]*"data_offsets":\[\([0-9]*\),\([0-9]*\)\].*/\1 \2/p' <<<"$header")
+    [ -n "$to" ] || return 1
+    od -An -v -w4 -tf4 -j $((8 + size + from)) -N $((to - from)) "$1"
+}

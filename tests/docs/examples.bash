@@ -1,0 +1,33 @@
+# The examples of README and docs/.
+# SPDX-License-Identifier: MIT
+
+# Files that the examples take to be there.
+examples_inputs() {
+    cp "$top_srcdir/share/photos/cat.png" .
+    mkdir share
+    ln -s "$top_srcdir/share/photos" share/photos
+}
+
+# The lines of all blocks of a language. Text encoders are not in this tree yet: t5 is an example.
+examples() {
+    cat "$top_srcdir"/README.md "$top_srcdir"/docs/*.md "$top_srcdir"/docs/nodes/*.md |
+        awk -v start='```'"$1" '$0 == start { on = 1; next } /^```/ { on = 0 } on' | grep -v ' t5 '
+}
+
+# The C blocks of the guide: "whole" files, which include kiln's header, or the "table"s that are
+# only a part of one.
+examples_c() {
+    [ "$1" = whole ] || echo '#include <kiln/kiln.h>'
+    awk -v want="$1" '
+        function flush() { if (on && (text ~ /#include/) == (want == "whole")) printf "%s", text }
+        $0 == "```c" { on = 1; text = ""; next }
+        /^```/ { flush(); on = 0 }
+        on { text = text $0 "\n" }
+    ' "$top_srcdir/docs/writing-plugins.md"
+}
+
+# The same command line as a dry run of one process.
+dry() {
+    local line=${1/#kiln /kiln --dry-run }
+    printf '%s\n' "${line// | kiln / ! }"
+}
