@@ -228,6 +228,26 @@ static int weights_ext_entry(const kiln_file *f, uint64_t i, const char **name, 
     return KILN_OK;
 }
 
+// The place of an entry among all by where its data lie; entries whose elements are not in order in
+// the file have none, and then the order is that of the names.
+static int weights_ext_stored(const kiln_file *f, uint64_t i, const char **name, int *dtype,
+                              int32_t *ndim, int64_t *shape)
+{
+    const struct weights_entry *x, *y;
+    uint64_t found = i;
+    int all = 1;
+    for (uint64_t k = 0; all && (x = weights_entry(file_of(f), k)); k++)
+        all = x->data != NULL;
+    for (uint64_t k = 0; all && (x = weights_entry(file_of(f), k)); k++) {
+        uint64_t before = 0;
+        for (uint64_t m = 0; (y = weights_entry(file_of(f), m)); m++)
+            before += (uintptr_t)y->data < (uintptr_t)x->data;
+        if (before == i)
+            found = k;
+    }
+    return weights_ext_entry(f, found, name, dtype, ndim, shape);
+}
+
 static int weights_ext_tensor(const kiln_host *h, const kiln_file *f, const char *name,
                               const kiln_tensor *near, int dtype, int32_t ndim,
                               const int64_t *shape, kiln_tensor **out)
@@ -265,6 +285,7 @@ const kiln_weights ext_weights = {
     .meta = weights_ext_meta,
     .json = weights_ext_json,
     .write = weights_ext_write,
+    .stored = weights_ext_stored,
 };
 
 // ---- kiln.paths/1 -------------------------------------------------------------------------------

@@ -68,6 +68,7 @@ static void set_signals(void)
     if (signal(SIGHUP, SIG_IGN) != SIG_IGN)  // nohup says that it is to go on
         sigaction(SIGHUP, &act, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);  // then the write fails, and what was begun is removed
 #if !defined(__SANITIZE_ADDRESS__)
     sigaltstack(&alt, NULL);
     act = (struct sigaction){.sa_handler = on_crash, .sa_flags = SA_ONSTACK | SA_NODEFER};

@@ -103,11 +103,8 @@ static int expand_path(const struct bound *b, const struct state *s, int64_t i, 
         case 'f':
             add_clean(&t, s->name ? s->name : "image");
             break;
-        default:
-            text_free(&t);
-            return fail(KILN_ERR_ARG,
-                        "%s: path: %%%c means nothing: %%d, %%i, %%t, %%p, %%s, %%f, %%%%",
-                        b->def->node->name, *p ? *p : ' ');
+        default:  // check_path has refused others
+            break;
         }
     }
     *out = text_take(&t);
@@ -233,6 +230,10 @@ static int write_out(struct bound *b, struct state *s)
 static int check_path(const struct bound *b)
 {
     int format;
+    for (const char *p = b->value[P_PATH].s; (p = strchr(p, '%')); p += 2)
+        if (!p[1] || !strchr("%ditpsf", p[1]))
+            return fail(KILN_ERR_ARG, "%s: path: '%.2s' means nothing: %%d, %%i, %%t, %%p, %%s, %%f, %%%%",
+                        b->def->node->name, p);
     return format_of(b, &format);
 }
 

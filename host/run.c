@@ -108,11 +108,12 @@ static int open_stdin(struct running *r, struct stage **out)
 
 static void warn_unused(const struct state *s)
 {
-    for (size_t i = 0; i < s->n_pending; i++)
+    static int warned;  // not for each document
+    for (size_t i = 0; i < s->n_pending && !warned; i++)
         if (s->pending[i].kind != KIND_ENCODER && !stack_has_run(s->pending[i].bound)) {
             log_line(KILN_LOG_WARNING, "%s was never run: no sampler follows it",
                      s->pending[i].bound->def->node->name);
-            return;
+            warned = 1;
         }
 }
 

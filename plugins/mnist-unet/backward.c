@@ -11,7 +11,8 @@ static kiln_tensor *like(struct run *r, const kiln_tensor *x)
                         : run_rows(r, x->shape[1]);
 }
 
-// Gradients of weight and bias; returns that of the input, or NULL for the first layer.
+// Gradients of weight and bias; returns that of the input, or NULL for the first layer. The input
+// is freed.
 static kiln_tensor *conv_back(struct net *s, struct run *r, int id, const kiln_tensor *dy)
 {
     const kiln_conv *conv = &conv_specs[id].conv;
@@ -24,6 +25,7 @@ static kiln_tensor *conv_back(struct net *s, struct run *r, int id, const kiln_t
     if (id == IN_0)
         return NULL;
     dx = like(r, x);
+    run_free(r, x);
     if (!r->err)
         r->err = r->ops->pack_conv(r->host, conv, conv_tensor(s, id, WEIGHT), 1, &w);
     if (!r->err)

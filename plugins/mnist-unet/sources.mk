@@ -13,4 +13,5 @@ mnist_unet_sources = \
 	plugins/mnist-unet/run.c \
 	plugins/mnist-unet/train.c \
 	plugins/mnist-unet/weights.c
+EXTRA_DIST += plugins/mnist-unet/README.md
 mnist_unet_libs = -lm

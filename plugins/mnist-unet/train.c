@@ -42,13 +42,15 @@ static kiln_tensor *block(struct net *s, struct run *r, int id, const kiln_tenso
     return out;
 }
 
-static kiln_tensor *concat(struct run *r, const kiln_tensor *a, const kiln_tensor *b)
+// a is freed: nothing of the backward pass asks for it.
+static kiln_tensor *concat(struct run *r, kiln_tensor *a, const kiln_tensor *b)
 {
     if (r->err)
         return NULL;
     kiln_tensor *out = run_new(r, a->shape[1], a->shape[2], a->shape[3] + b->shape[3]);
     if (!r->err)
         r->err = r->ops->concat(r->host, a, b, out);
+    run_free(r, a);
     return out;
 }
 
@@ -146,17 +148,18 @@ int net_train_forward(struct net *s, const kiln_query *q, kiln_tensor *out)
     s->bottom = block(s, r, UNFLATTEN, x);                // [n,7,7,2D]
     x = condition(s, r, 0, s->bottom, t, h);              // [n,7,7,2D]
     x = concat(r, x, a2);                                 // [n,7,7,4D]
-    x = block(s, r, UP1_0, x);                            // [n,14,14,D]
-    x = block(s, r, UP1_1, x);                            // [n,14,14,D]
-    s->level1 = block(s, r, UP1_2, x);                    // [n,14,14,D]
-    x = condition(s, r, 1, s->level1, t, h);              // [n,14,14,D]
-    x = concat(r, x, a1);                                 // [n,14,14,2D]
-    x = block(s, r, UP2_0, x);                            // [n,28,28,D]
-    x = block(s, r, UP2_1, x);                            // [n,28,28,D]
-    x = block(s, r, UP2_2, x);                            // [n,28,28,D]
-    x = concat(r, x, a0);                                 // [n,28,28,2D]
-    x = block(s, r, OUT_0, x);                            // [n,28,28,D]
-    x = block(s, r, OUT_1, x);                            // [n,28,28,D]
+    run_free(r, a2);
+    x = block(s, r, UP1_0, x);                // [n,14,14,D]
+    x = block(s, r, UP1_1, x);                // [n,14,14,D]
+    s->level1 = block(s, r, UP1_2, x);        // [n,14,14,D]
+    x = condition(s, r, 1, s->level1, t, h);  // [n,14,14,D]
+    x = concat(r, x, a1);                     // [n,14,14,2D]
+    x = block(s, r, UP2_0, x);                // [n,28,28,D]
+    x = block(s, r, UP2_1, x);                // [n,28,28,D]
+    x = block(s, r, UP2_2, x);                // [n,28,28,D]
+    x = concat(r, x, a0);                     // [n,28,28,2D]
+    x = block(s, r, OUT_0, x);                // [n,28,28,D]
+    x = block(s, r, OUT_1, x);                // [n,28,28,D]
     s->conv_act[HEAD].x = x;
     view_map(&result, out);
     convolve(s, r, HEAD, x, &result.t);  // [n,28,28,1]

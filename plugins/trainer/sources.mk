@@ -16,5 +16,6 @@ trainer_sources = \
 	plugins/trainer/train.h \
 	plugins/trainer/tsv.c \
 	plugins/trainer/tsv.h
+EXTRA_DIST += plugins/trainer/README.md
 trainer_libs = $(CAIRO_LIBS) $(ZLIB_LIBS) -lm
 trainer_cflags = $(CAIRO_CFLAGS) $(ZLIB_CFLAGS)

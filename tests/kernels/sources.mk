@@ -8,6 +8,7 @@ tests_kernels_test_ref_LDADD = kernels/libref.a $(CMOCKA_LIBS) -lm
 tests_kernels_test_vector_SOURCES = tests/kernels/test_vector.c tests/kernels/check.c \
 	tests/kernels/check.h $(stub_sources)
 tests_kernels_test_vector_LDADD = $(kernels_libs) $(kernels_libs) $(CMOCKA_LIBS) -lm
-tests_kernels_test_matrix_SOURCES = tests/kernels/test_matrix.c $(stub_sources)
+tests_kernels_test_matrix_SOURCES = tests/kernels/test_matrix.c tests/kernels/matrix_problem.c \
+	tests/kernels/matrix_problem.h $(stub_sources)
 tests_kernels_test_matrix_LDADD = $(kernels_libs) $(kernels_libs) $(CMOCKA_LIBS) -lm
 EXTRA_DIST += tests/golden/kernels.safetensors tests/reference/kernels.py

@@ -57,23 +57,21 @@ close() {
         compare "$golden/mnist-sample-class.safetensors" limit=1e-4
 }
 
-train() {
-    kiln -s 4 digits train dir="$five" ! mnist-unet arch=class hidden=8 ! \
-        train out.safetensors epochs=12 batch=2 lr_end=1e-4 keep=3 log=log.tsv every=1 "$@" >state
-}
+words=(-s 4 digits train dir="$top_srcdir/tests/golden/mnist-five" ! mnist-unet arch=class hidden=8
+    ! train out.safetensors epochs=12 batch=2 lr_end=1e-4 keep=3 log=log.tsv every=1)
 
 @test "killed at any moment and gone on with, it ends in the same bits" {
-    train
+    kiln "${words[@]}" >state
     mkdir whole
     mv out.* whole
     cut -f 1-4 log.tsv >whole/log
     for wait in 0.02 0.05 0.08 0.11 0.14 0.17 0.2 0.25 0.3; do
-        train resume=yes &
+        kiln "${words[@]}" resume=yes >state &
         sleep $wait
-        kill -9 $(jobs -p) 2>/dev/null || true
-        wait || true
+        kill -9 $! 2>/dev/null || true
+        wait $! || true
     done
-    train resume=yes
+    kiln "${words[@]}" resume=yes >state
     cmp out.safetensors whole/out.safetensors
     cmp out.e3.safetensors whole/out.e3.safetensors
     cut -f 1-4 log.tsv | cmp - whole/log
@@ -97,12 +95,12 @@ train() {
 }
 
 @test "what was trained can be sampled from, trained on, and is not written over" {
-    train plot=loss.png
+    kiln "${words[@]}" plot=loss.png >state
     kiln randn 2x1x28x28 ! mnist-unet out.safetensors ! prompt 7 ! cfg 5 ! ddpm 5 ! grid ! save a.png
     cp log.tsv other.tsv
     kiln plot log.tsv other.tsv ! save b.png
     kiln load loss.png ! save c.png
-    run train
+    run kiln "${words[@]}"
     [ "$status" -eq 1 ]
     [[ $output == *"'out.safetensors.ckpt' holds a training"* ]]
     kiln digits train dir="$five" ! mnist-unet out.safetensors ! train more.safetensors epochs=1 >state

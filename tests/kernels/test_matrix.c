@@ -1,0 +1,412 @@
+// Convolutions, linear layers and their gradients of every instruction set of this processor
+// against plain sums in double precision; and the same bits whatever the threads and the batch.
+//
+//     test_matrix --bench ["amx fast" [threads]]   times of the layers of the nets, instead
+// BENCH_CPU=1 takes the time of the calling thread alone, for one thread on a busy machine;
+// BENCH_SHAPE and BENCH_OP pick one line and operation by number.
+// SPDX-License-Identifier: MIT
+#define _POSIX_C_SOURCE 200809L  // clock_gettime
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kernels/kernels.h"
+#include "tests/kernels/matrix_problem.h"
+#include "tests/support/stub_host.h"
+
+#include <cmocka.h>  // its macro fail comes behind what has a member of that name
+
+static const struct layer layers[] = {
+    // A digit net's kinds: 3,1,1 and 3,2,1 and transposed 4,2,1 and 7,7,0.
+    {2, 28, 28, 1, 64, {3, 1, 1, 0}},
+    {2, 28, 28, 64, 64, {3, 1, 1, 0}},
+    {3, 28, 28, 64, 1, {3, 1, 1, 0}},
+    {2, 28, 28, 64, 64, {3, 2, 1, 0}},
+    {3, 14, 14, 64, 128, {3, 2, 1, 0}},
+    {9, 7, 7, 128, 128, {3, 1, 1, 0}},
+    {2, 14, 14, 128, 64, {4, 2, 1, 1}},
+    {5, 7, 7, 256, 64, {4, 2, 1, 1}},
+    {40, 1, 1, 128, 128, {7, 7, 0, 1}},
+    // Odd sizes and numbers of channels.
+    {1, 1, 1, 1, 1, {3, 1, 1, 0}},
+    {2, 1, 1, 64, 65, {3, 1, 1, 0}},
+    {1, 5, 3, 3, 10, {3, 1, 1, 0}},
+    {2, 9, 13, 10, 3, {3, 1, 1, 0}},
+    {1, 17, 31, 65, 130, {3, 1, 1, 0}},
+    {2, 6, 7, 130, 65, {3, 2, 1, 0}},
+    {2, 11, 5, 33, 17, {5, 1, 2, 0}},
+    {1, 12, 12, 17, 33, {5, 3, 0, 0}},
+    {2, 7, 9, 20, 40, {2, 2, 0, 0}},
+    {2, 8, 8, 16, 16, {1, 1, 0, 0}},
+    {1, 9, 9, 24, 16, {1, 2, 0, 0}},
+    {1, 4, 6, 48, 48, {4, 4, 0, 0}},
+    {2, 5, 4, 17, 19, {3, 1, 1, 1}},
+    {2, 5, 4, 17, 19, {3, 2, 0, 1}},
+    {1, 3, 3, 40, 20, {2, 3, 0, 1}},  // pixels that no tap reaches
+    {1, 6, 5, 3, 3, {4, 2, 1, 1}},
+    {1, 3, 2, 1, 2, {5, 2, 2, 1}},
+    {1, 70, 66, 32, 32, {3, 1, 1, 0}},  // rows of an image in several blocks
+    {1, 40, 200, 64, 16, {3, 2, 1, 0}},
+    {1, 64, 64, 192, 48, {3, 1, 1, 0}},
+    {1, 6, 6, 16, 16, {3, 1, 3, 0}},  // more border than kernel
+};
+enum { LAYERS = sizeof(layers) / sizeof(layers[0]) };
+
+static const int linears[][3] = {
+    // rows, in, out
+    {1, 1, 1},   {2, 10, 64},   {128, 1, 128},  {128, 128, 128}, {77, 65, 130},
+    {3, 130, 3}, {600, 64, 40}, {1500, 48, 33}, {5, 4096, 16},
+};
+enum { LINEARS = sizeof(linears) / sizeof(linears[0]) };
+
+struct isa {
+    int isa, precision;
+    const char *name;
+    double error, grad_error;  // relative L2, of a layer and of a weight gradient
+};
+
+// fast may round like three products of halves in bf16 or like Winograd's F(4,3); bf16 rounds its
+// operands to 8 bits.
+static const struct isa isas[] = {
+    {KERNELS_REF, KERNELS_EXACT, "ref", 2e-6, 2e-6},
+    {KERNELS_AVX2, KERNELS_FAST, "avx2 fast", 1e-5, 2e-5},
+    {KERNELS_AVX2, KERNELS_EXACT, "avx2 exact", 2e-6, 2e-6},
+    {KERNELS_AVX512, KERNELS_FAST, "avx512 fast", 1e-5, 2e-5},
+    {KERNELS_AVX512, KERNELS_EXACT, "avx512 exact", 2e-6, 2e-6},
+    {KERNELS_AMX, KERNELS_FAST, "amx fast", 1e-5, 2e-5},
+    {KERNELS_AMX, KERNELS_EXACT, "amx exact", 2e-6, 2e-6},
+    {KERNELS_AMX, KERNELS_BF16, "amx bf16", 6e-3, 6e-3},
+};
+enum { ISAS = sizeof(isas) / sizeof(isas[0]) };
+
+static const kiln_ops *table(const struct isa *isa)
+{
+    return isa->isa <= kernels_cpu_isa() ? kernels_cpu(isa->isa, isa->precision) : NULL;
+}
+
+static double act(double x, int kind)
+{
+    switch (kind) {
+    case KILN_ACT_SILU:
+        return x / (1 + exp(-x));
+    case KILN_ACT_GELU:
+        return 0.5 * x * (1 + erf(x * sqrt(0.5)));
+    case KILN_ACT_GELU_TANH:
+        return 0.5 * x * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
+    default:
+        return x;
+    }
+}
+
+static void expect_near(const char *what, const struct isa *isa, const struct layer *l,
+                        const kiln_tensor *got, const double *want, double limit)
+{
+    double error = 0, norm = 0;
+    for (int64_t i = 0; i < kiln_numel(got); i++) {
+        double d = tensor_value(got, i) - want[i];
+        error += d * d;
+        norm += want[i] * want[i];
+    }
+    error = sqrt(error / (norm > 0 ? norm : 1));
+    if (getenv("VERBOSE"))
+        print_message("# %s %-6s %.1e\n", isa->name, what, error);
+    if (!(error <= limit))
+        fail_msg("%s, %s of %d x %dx%d, %d -> %d, %d,%d,%d%s: error %g, limit %g", isa->name, what,
+                 l->n, l->h, l->w, l->ci, l->co, l->conv.kernel, l->conv.stride, l->conv.pad,
+                 l->conv.transposed ? " transposed" : "", error, limit);
+}
+
+static double *with_epilogue(const struct problem *p, int linear, int bias, int add, double scale,
+                             int kind)
+{
+    int64_t n = kiln_numel(p->out);
+    double *want = malloc((size_t)n * sizeof(double));
+    for (int64_t i = 0; i < n; i++) {
+        double x = p->conv[i] + (bias ? tensor_value(p->bias, i % p->l.co) : 0);
+        double y = add ? tensor_value(p->add, i) : 0;
+        want[i] = linear ? act(x, kind) + y : act(scale * (x + y), kind);
+    }
+    return want;
+}
+
+static void check_conv(const kiln_host *h, const kiln_ops *ops, const struct isa *isa,
+                       struct problem *p, int variant)
+{
+    static const int kinds[] = {KILN_ACT_NONE, KILN_ACT_GELU, KILN_ACT_SILU, KILN_ACT_GELU_TANH};
+    kiln_packed *w, *back;
+    int bias = variant & 1, add = variant >> 1 & 1, kind = kinds[variant & 3];
+    float scale = variant ? 0.75f : 1;
+    assert_int_equal(ops->pack_conv(h, &p->l.conv, p->w, 0, &w), 0);
+    assert_int_equal(ops->pack_conv(h, &p->l.conv, p->w, 1, &back), 0);
+    assert_int_equal(
+        ops->conv(h, w, p->x, bias ? p->bias : NULL, add ? p->add : NULL, scale, kind, p->out), 0);
+    assert_int_equal(ops->conv_dx(h, back, p->dout, p->dx), 0);
+    assert_int_equal(ops->conv_dw(h, &p->l.conv, p->x, p->dout, p->dw, p->dbias), 0);
+    double *want = with_epilogue(p, 0, bias, add, (double)scale, kind);
+    expect_near("conv", isa, &p->l, p->out, want, isa->error);
+    expect_near("dx", isa, &p->l, p->dx, p->want_dx, isa->error);
+    expect_near("dw", isa, &p->l, p->dw, p->want_dw, isa->grad_error);
+    expect_near("dbias", isa, &p->l, p->dbias, p->want_dbias, isa->grad_error);
+    free(want);
+    ops->pack_free(h, w);
+    ops->pack_free(h, back);
+}
+
+static void check_linear(const kiln_host *h, const kiln_ops *ops, const struct isa *isa,
+                         struct problem *p, int variant)
+{
+    kiln_packed *w, *back;
+    int bias = variant & 1, add = variant >> 1 & 1;
+    assert_int_equal(ops->pack_linear(h, p->w, 0, &w), 0);
+    assert_int_equal(ops->pack_linear(h, p->w, 1, &back), 0);
+    assert_int_equal(
+        ops->linear(h, w, p->x, bias ? p->bias : NULL, variant & 3, add ? p->add : NULL, p->out),
+        0);
+    assert_int_equal(ops->linear_dx(h, back, p->dout, p->dx), 0);
+    assert_int_equal(ops->linear_dw(h, p->x, p->dout, p->dw, p->dbias), 0);
+    double *want = with_epilogue(p, 1, bias, add, 1, variant & 3);
+    expect_near("linear", isa, &p->l, p->out, want, isa->error);
+    expect_near("dx", isa, &p->l, p->dx, p->want_dx, isa->error);
+    expect_near("dw", isa, &p->l, p->dw, p->want_dw, isa->grad_error);
+    expect_near("dbias", isa, &p->l, p->dbias, p->want_dbias, isa->grad_error);
+    free(want);
+    ops->pack_free(h, w);
+    ops->pack_free(h, back);
+}
+
+static void test_conv(void **state)
+{
+    static const int types[] = {KILN_F32, KILN_F16, KILN_BF16};
+    (void)state;
+    kiln_host *h = stub_host_new();
+    stub_set_threads(h, 2);
+    for (int i = 0; i < LAYERS; i++) {
+        struct problem p;
+        problem_new(h, &p, &layers[i], types[i % 3], 0);
+        problem_reference(&p);
+        for (int k = 0; k < ISAS; k++)
+            if (table(&isas[k]))
+                check_conv(h, table(&isas[k]), &isas[k], &p, (i + k) % 4);
+        problem_free(h, &p);
+    }
+    assert_int_equal(stub_host_free(h), 0);
+}
+
+static void test_linear(void **state)
+{
+    (void)state;
+    kiln_host *h = stub_host_new();
+    stub_set_threads(h, 2);
+    for (int i = 0; i < LINEARS; i++) {
+        struct layer l = {linears[i][0], 1, 1, linears[i][1], linears[i][2], {1, 1, 0, 0}};
+        struct problem p;
+        problem_new(h, &p, &l, KILN_F32, 1);
+        problem_reference(&p);
+        for (int k = 0; k < ISAS; k++)
+            if (table(&isas[k]))
+                check_linear(h, table(&isas[k]), &isas[k], &p, (i + k) % 4);
+        problem_free(h, &p);
+    }
+    assert_int_equal(stub_host_free(h), 0);
+}
+
+// The first rows of a larger batch, and any number of threads, give the same bits.
+static void test_same_bits(void **state)
+{
+    (void)state;
+    for (int i = 0; i < LAYERS; i++)
+        for (int k = 0; k < ISAS; k++) {
+            const kiln_ops *ops = table(&isas[k]);
+            if (!ops)
+                continue;
+            kiln_host *h = stub_host_new();
+            struct layer l = layers[i];
+            struct problem p, q;
+            kiln_packed *w;
+            problem_new(h, &p, &l, KILN_F32, 0);
+            l.n = 2 * l.n + 3;
+            problem_new(h, &q, &l, KILN_F32, 0);
+            memcpy(tensor_data(q.x), tensor_data(p.x), (size_t)kiln_numel(p.x) * sizeof(float));
+            assert_int_equal(ops->pack_conv(h, &l.conv, p.w, 0, &w), 0);
+            assert_int_equal(ops->conv(h, w, p.x, p.bias, NULL, 1, KILN_ACT_GELU, p.out), 0);
+            assert_int_equal(ops->conv_dw(h, &l.conv, p.x, p.dout, p.dw, p.dbias), 0);
+            stub_set_threads(h, 3);
+            kiln_tensor *dw, *dbias;
+            kiln_new_like(h, p.dw, &dw);
+            kiln_new_like(h, p.dbias, &dbias);
+            assert_int_equal(ops->conv(h, w, q.x, p.bias, NULL, 1, KILN_ACT_GELU, q.out), 0);
+            assert_int_equal(ops->conv_dw(h, &l.conv, p.x, p.dout, dw, dbias), 0);
+            size_t bytes = (size_t)kiln_numel(p.out) * sizeof(float);
+            assert_memory_equal(tensor_data(p.out), tensor_data(q.out), bytes);
+            assert_memory_equal(tensor_data(dw), tensor_data(p.dw),
+                                (size_t)kiln_numel(dw) * sizeof(float));
+            assert_memory_equal(tensor_data(dbias), tensor_data(p.dbias),
+                                (size_t)kiln_numel(dbias) * sizeof(float));
+            h->tensor_free(h, dw);
+            h->tensor_free(h, dbias);
+            ops->pack_free(h, w);
+            problem_free(h, &p);
+            problem_free(h, &q);
+            assert_int_equal(stub_host_free(h), 0);
+        }
+}
+
+// An infinity or NaN in one pixel spoils exactly the outputs that see it.
+static void test_not_finite(void **state)
+{
+    static const float bad[] = {INFINITY, -INFINITY, NAN};
+    const struct layer l = {2, 9, 9, 32, 32, {3, 1, 1, 0}};
+    (void)state;
+    for (int k = 0; k < ISAS; k++)
+        for (int b = 0; b < 3; b++) {
+            const kiln_ops *ops = table(&isas[k]);
+            if (!ops)
+                continue;
+            kiln_host *h = stub_host_new();
+            struct problem p;
+            kiln_packed *w;
+            problem_new(h, &p, &l, KILN_F32, 0);
+            ((float *)tensor_data(p.x))[(0 * 9 + 8) * 32 + 5] = bad[b];  // image 0, (0, 8)
+            assert_int_equal(ops->pack_conv(h, &l.conv, p.w, 0, &w), 0);
+            assert_int_equal(ops->conv(h, w, p.x, p.bias, NULL, 1, KILN_ACT_NONE, p.out), 0);
+            for (int i = 0; i < 2 * 81 * 32; i++) {
+                int pixel = i / 32, sees = pixel < 81 && pixel / 9 <= 1 && pixel % 9 >= 7;
+                if (sees == (isfinite(tensor_value(p.out, i)) != 0))
+                    fail_msg("%s: pixel %d is %g", isas[k].name, pixel, tensor_value(p.out, i));
+            }
+            ops->pack_free(h, w);
+            problem_free(h, &p);
+            assert_int_equal(stub_host_free(h), 0);
+        }
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(getenv("BENCH_CPU") ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+struct timing {
+    const kiln_host *h;
+    const kiln_ops *ops;
+    struct problem *p;
+    kiln_packed *w, *back;
+    int op;  // 0 conv, 1 dx, 2 dw, 3 both packs
+};
+
+static void run_op(struct timing *t)
+{
+    struct problem *p = t->p;
+    kiln_packed *w;
+    switch (t->op) {
+    case 0:
+        t->ops->conv(t->h, t->w, p->x, p->bias, NULL, 1, KILN_ACT_NONE, p->out);
+        break;
+    case 1:
+        t->ops->conv_dx(t->h, t->back, p->dout, p->dx);
+        break;
+    case 2:
+        t->ops->conv_dw(t->h, &p->l.conv, p->x, p->dout, p->dw, p->dbias);
+        break;
+    default:
+        for (int grad = 0; grad < 2; grad++) {
+            t->ops->pack_conv(t->h, &p->l.conv, p->w, grad, &w);
+            t->ops->pack_free(t->h, w);
+        }
+    }
+}
+
+static double best_time(struct timing *t)
+{
+    double best = 1e9;
+    run_op(t);
+    for (int i = 0; i < 5; i++) {
+        double start = now();
+        run_op(t);
+        double took = now() - start;
+        best = took < best ? took : best;
+    }
+    return best;
+}
+
+static int bench(const char *name, int threads)
+{
+    static const struct layer shapes[] = {
+        {128, 28, 28, 1, 64, {3, 1, 1, 0}},   {128, 28, 28, 64, 64, {3, 1, 1, 0}},
+        {128, 28, 28, 64, 64, {3, 2, 1, 0}},  {128, 14, 14, 64, 64, {3, 1, 1, 0}},
+        {128, 14, 14, 64, 64, {3, 1, 1, 0}},  {128, 14, 14, 64, 128, {3, 2, 1, 0}},
+        {128, 7, 7, 128, 128, {3, 1, 1, 0}},  {128, 7, 7, 128, 128, {3, 1, 1, 0}},
+        {128, 1, 1, 128, 128, {7, 7, 0, 1}},  {128, 7, 7, 256, 64, {4, 2, 1, 1}},
+        {128, 14, 14, 64, 64, {3, 1, 1, 0}},  {128, 14, 14, 64, 64, {3, 1, 1, 0}},
+        {128, 14, 14, 128, 64, {4, 2, 1, 1}}, {128, 28, 28, 64, 64, {3, 1, 1, 0}},
+        {128, 28, 28, 64, 64, {3, 1, 1, 0}},  {128, 28, 28, 128, 64, {3, 1, 1, 0}},
+        {128, 28, 28, 64, 64, {3, 1, 1, 0}},  {128, 28, 28, 64, 1, {3, 1, 1, 0}},
+        {2, 64, 64, 192, 192, {3, 1, 1, 0}},  {2, 32, 32, 384, 384, {3, 1, 1, 0}},
+        {2, 16, 16, 576, 576, {3, 1, 1, 0}},  {2, 8, 8, 768, 768, {3, 1, 1, 0}},
+        {2, 32, 32, 384, 1152, {1, 1, 0, 0}}, {2, 16, 16, 576, 1728, {1, 1, 0, 0}},
+    };
+    enum { SHAPES = sizeof(shapes) / sizeof(shapes[0]), MNIST = 18 };
+    for (int k = 0; k < ISAS; k++) {
+        const kiln_ops *ops = table(&isas[k]);
+        if (!ops || (name ? strcmp(name, isas[k].name) != 0 : isas[k].isa == KERNELS_REF))
+            continue;
+        double step = 0;
+        printf("%s, %d threads: ms (GFLOP/s)\n", isas[k].name, threads);
+        for (int i = 0; i < SHAPES; i++) {
+            kiln_host *h = stub_host_new();
+            struct problem p;
+            const struct layer *l = &shapes[i];
+            if (getenv("BENCH_SHAPE") && atoi(getenv("BENCH_SHAPE")) != i)
+                continue;
+            stub_set_threads(h, threads);
+            stub_set_reuse(h, 1);
+            problem_new(h, &p, l, KILN_F32, 0);
+            struct timing t = {h, ops, &p, NULL, NULL, 0};
+            ops->pack_conv(h, &l->conv, p.w, 0, &t.w);
+            ops->pack_conv(h, &l->conv, p.w, 1, &t.back);
+            int64_t pixels = l->conv.transposed ? l->h * l->w : p.oh * p.ow;
+            double flop =
+                2.0 * (double)(l->n * pixels) * l->ci * l->co * l->conv.kernel * l->conv.kernel;
+            printf("%3d x %2dx%-2d %4d -> %-4d %d,%d,%d%s", l->n, l->h, l->w, l->ci, l->co,
+                   l->conv.kernel, l->conv.stride, l->conv.pad, l->conv.transposed ? "T" : " ");
+            for (t.op = 0; t.op < 4; t.op++) {
+                if (getenv("BENCH_OP") && atoi(getenv("BENCH_OP")) != t.op)
+                    continue;
+                double ms = best_time(&t);
+                if (t.op < 3)
+                    printf("  %7.2f (%4.0f)", ms, flop / ms * 1e-6);
+                else
+                    printf("  pack %.2f\n", ms);
+                if (i < MNIST && !(i == 0 && t.op == 1))
+                    step += ms;
+            }
+            if (i == MNIST - 1)
+                printf("sum of a digit net's training step: %.0f ms\n", step);
+            ops->pack_free(h, t.w);
+            ops->pack_free(h, t.back);
+            problem_free(h, &p);
+            stub_host_free(h);
+        }
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_conv),
+        cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_same_bits),
+        cmocka_unit_test(test_not_finite),
+    };
+    if (argc > 1 && strcmp(argv[1], "--bench") == 0)
+        return bench(argc > 2 ? argv[2] : NULL, argc > 3 ? atoi(argv[3]) : 2);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
