@@ -6,6 +6,7 @@ examples_inputs() {
     cp "$top_srcdir/share/photos/cat.png" .
     mkdir share
     ln -s "$top_srcdir/share/photos" share/photos
+    printf 'step\tloss\n1\t1.0\n2\t0.5\n3\t0.3\n' >log.tsv
 }
 
 # The lines of all blocks of a language. Text encoders are not in this tree yet: t5 is an example.

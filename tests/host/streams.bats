@@ -59,12 +59,12 @@ in_dash() {
     ends+=" $((half + 9)) $((half + 8 + header)) $((size - 1))"
     for n in $ends; do
         where="cut off in "
-        [ "$n" -gt 8 ] || where="or ends in its first bytes"
+        [ "$n" -ge 8 ] || where="or ends in its first bytes"
         stages "head -c $n two.st | kiln flip | kiln save out%d-%i.png"
         [ "$statuses" = "0 1 3" ]
         [ "$(wc -l <said)" = 2 ]
-        head -1 said | grep -q "^kiln: standard input is .*$where"
-        tail -1 said | grep -q "^kiln: upstream: standard input is .*$where"
+        head -1 said | grep -q "^kiln: standard input .*$where"
+        tail -1 said | grep -q "^kiln: upstream: standard input .*$where"
     done
     in_dash "head -c 700 two.st | kiln flip | kiln save out%d.png" 3
     # What came whole before the cut was done.
@@ -164,7 +164,7 @@ in_dash() {
     stages "kiln save mixed%d-%i.png <mixed.st"
     [ "$statuses" = 1 ] && grep -q "document 1 is of another stream" said
     stages "cat unknown.st unknown.st | kiln flip | kiln save twice%d-%i.png"
-    [ "${statuses%% *}" = 0 ] && [ "${statuses##* }" = 1 ] || [ "${statuses##* }" = 3 ]
+    [ "$statuses" = "0 1 3" ] && grep -q "goes on after its end" said
 }
 
 @test "bytes after the last document are not passed over in silence" {

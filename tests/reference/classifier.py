@@ -32,15 +32,14 @@ def load(folder, which):
     return x, idx(folder, f"{which}-labels-idx1", 8).long()
 
 
-def block(ci, co):
-    return [nn.Conv2d(ci, co, 3, padding=1), nn.BatchNorm2d(co), nn.ReLU()]
+def block(ci, co, kernel):
+    return [nn.Conv2d(ci, co, kernel, padding=kernel // 2), nn.BatchNorm2d(co), nn.ReLU()]
 
 
 def classifier():
-    """About 78,000 parameters; ends in the average over the last 7x7 positions."""
-    return nn.Sequential(*block(1, 16), *block(16, 16), nn.MaxPool2d(2), *block(16, 32),
-                         *block(32, 32), nn.MaxPool2d(2), *block(32, 64), *block(64, 64),
-                         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+    """55,000 parameters."""
+    return nn.Sequential(*block(1, 16, 5), nn.MaxPool2d(2), *block(16, 32, 3), nn.MaxPool2d(2),
+                         *block(32, 64, 3), nn.Flatten(), nn.Linear(64 * 49, 10))
 
 
 def shifted(x):
