@@ -85,6 +85,8 @@ static int take_document(struct stage *g, kiln_document *doc, struct state **out
     int e = state_map_rows(s, n, NULL);
     for (int64_t i = 0; i < n && !e; i++) {
         s->id[i] = doc->id ? doc->id[i] : doc->first + i;
+        if (s->id[i] < 0)
+            e = node_fail(g->bound, fail(KILN_ERR_INTERNAL, "gives an id below 0"));
         s->t[i] = doc->t;
         s->prompt[i] = doc->prompt && doc->prompt[i] ? prompt_handle(doc->prompt[i]) : -1;
     }

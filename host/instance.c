@@ -259,6 +259,7 @@ void instance_enter(struct instance *x, struct context *context)
     x->context = context;
     x->outer = current_node;
     current_node = instance_node(x)->name;
+    fegetenv(&x->env);
     fail(0, "%s", "");
 }
 
@@ -275,6 +276,7 @@ int node_fail(const struct bound *b, int code)
 
 int instance_leave(struct instance *x, int code)
 {
+    fesetenv(&x->env);  // a plugin that flushes denormals, say, does so alone
     for (size_t i = 0; i < x->n_borrowed; i++)
         tensor_unref(x->borrowed[i]);
     x->n_borrowed = 0;

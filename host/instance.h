@@ -3,6 +3,7 @@
 #ifndef HOST_INSTANCE_H
 #define HOST_INSTANCE_H
 
+#include <fenv.h>
 #include <kiln/node.h>
 
 #include "state.h"
@@ -32,6 +33,7 @@ struct instance {
     size_t n_filters;
     struct context *context;
     const char *outer;  // the node that was at work before this one
+    fenv_t env;         // of the host, during a call
     int created, loaded;
     struct net *net;          // of a predictor, described
     struct cond_entry *cond;  // of a predictor: prompts encoded so far

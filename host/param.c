@@ -181,12 +181,34 @@ static int bind_arg(struct bound *b, const struct arg *a)
     return set_word(b, (uint32_t)at, a->word);
 }
 
+static int is_default(const kiln_param *p, const kiln_value *v)
+{
+    kiln_value d = {0};
+    int list = type_is_list(p->type);
+    if (!p->def || type_takes_items(p->type))
+        return 0;
+    int same = (!*p->def && list) || !value_parse(p, p->def, &d);
+    same = same && (!list || d.n == v->n);
+    for (size_t k = 0; same && k < (list ? d.n : 1); k++) {
+        char *ours = value_text(p, v, k), *theirs = value_text(p, &d, k);
+        same = !strcmp(ours, theirs);
+        free(ours);
+        free(theirs);
+    }
+    value_free(p, &d);
+    return same;
+}
+
+// Saying the default is as good as saying nothing: lines that travel name all parameters, and mean
+// the same as those that the user wrote.
 static int set_defaults(struct bound *b)
 {
     for (uint32_t i = 0; i < b->def->node->n_params; i++) {
         const kiln_param *p = bound_param(b, i);
-        if (b->value[i].set)
+        if (b->value[i].set) {
+            b->value[i].set = !is_default(p, &b->value[i]);
             continue;
+        }
         if (!p->def)
             return fail(KILN_ERR_ARG, "%s: %s is missing: %s (%s)", b->def->node->name, p->name,
                         p->help, type_text(p));
@@ -224,9 +246,14 @@ static const char *shorten(const char *path, int base_names)
     return slash && slash[1] ? slash + 1 : path;
 }
 
+static void add_name(struct text *t, const struct bound *b)
+{
+    text_format(t, "%s%s%s", b->by_id ? b->def->id : "", b->by_id ? ":" : "", b->def->node->name);
+}
+
 static void canonical(struct text *t, const struct bound *b, int base_names)
 {
-    text_add(t, b->def->node->name);
+    add_name(t, b);
     for (uint32_t i = 0; i < b->def->node->n_params; i++) {
         const kiln_param *p = bound_param(b, i);
         if (type_takes_items(p->type)) {
@@ -270,6 +297,7 @@ int bind_node(const struct node *node, struct bound **out)
     struct bound *b = xcalloc(1, sizeof(*b));
     b->def = def;
     b->refs = 1;
+    b->by_id = strchr(node->name, ':') != NULL;
     b->value = xcalloc(def->node->n_params, sizeof(*b->value));
     b->items = xcalloc(def->node->n_params, sizeof(*b->items));
     for (size_t k = 0; !e && k < node->n_args; k++)
@@ -357,30 +385,6 @@ enum kind bound_kind(const struct bound *b)
     return def_kind(b->def);
 }
 
-static int is_default(const kiln_param *p, const kiln_value *v)
-{
-    if (!p->def)
-        return 0;
-    kiln_value d = {0};
-    int same = 0;
-    if (!(type_is_list(p->type) && !*p->def) && value_parse(p, p->def, &d))
-        return 0;
-    if (type_is_list(p->type) && v->n != d.n)
-        same = 0;
-    else {
-        size_t n = type_is_list(p->type) ? v->n : 1;
-        same = 1;
-        for (size_t k = 0; same && k < n; k++) {
-            char *a = value_text(p, v, k), *b = value_text(p, &d, k);
-            same = !strcmp(a, b);
-            free(a);
-            free(b);
-        }
-    }
-    value_free(p, &d);
-    return same;
-}
-
 void bound_chain_recipe(struct text *t, const struct bound_chain *c, int full)
 {
     for (size_t i = 0; i < c->n; i++) {
@@ -393,7 +397,7 @@ void bound_chain_recipe(struct text *t, const struct bound_chain *c, int full)
 void bound_recipe(struct text *t, const struct bound *b, int full)
 {
     int by_place = !full;  // as long as nothing was left out
-    text_add(t, b->def->node->name);
+    add_name(t, b);
     for (uint32_t i = 0; i < b->def->node->n_params; i++) {
         const kiln_param *p = bound_param(b, i);
         int place = by_place && (p->flags & KILN_PARAM_POSITIONAL);

@@ -29,6 +29,7 @@ struct bound {
     kiln_value *value;    // [n_params], memory owned by this
     struct items *items;  // [n_params], for the types that brackets can stand for
     char *line;           // canonical text, with all defaults
+    int by_id;            // named "plugin-id:node", as other plugins may have a node of that name
     int refs;
 };
 

@@ -78,11 +78,12 @@ static int join_rows(void *ctx, int64_t begin, int64_t end, int64_t chunk)
     const struct join_job *j = ctx;
     (void)chunk;
     for (int64_t r = begin; r < end; r++) {
-        float *a = j->a + r * j->ca, *b = j->b + r * j->cb, *both = j->both + r * (j->ca + j->cb);
+        float *a = j->a ? j->a + r * j->ca : NULL, *b = j->b ? j->b + r * j->cb : NULL;
+        float *both = j->both + r * (j->ca + j->cb);
         if (j->split) {
-            if (j->a)
+            if (a)
                 copy_row(a, both, j->ca, j->stream);
-            if (j->b)
+            if (b)
                 copy_row(b, both + j->ca, j->cb, j->stream);
         } else {
             copy_row(both, a, j->ca, j->stream);

@@ -148,10 +148,17 @@ static const kiln_node odd = {
     .filter = &filter,
 };
 
-// A source that gives nothing, or what is no image.
+// A source that gives nothing, or what is no image; once.
+struct odd_source {
+    kiln_self base;
+    int given;
+};
+
 static int next(kiln_self *self, kiln_document *doc)
 {
     const kiln_host *h = self->host;
+    if (((struct odd_source *)self)->given++)
+        return KILN_END;
     int type = self->args[HOW].i == NOTHING ? KILN_F32 : KILN_I32;
     if (self->args[HOW].i == EMPTY)
         return KILN_END;
@@ -175,13 +182,14 @@ static const kiln_node odd_source = {
     .summary = "what a source must not do",
     .example = "odd-source",
     .params = KILN_PARAMS(params),
+    .self_size = sizeof(struct odd_source),
     .source = &source,
 };
 
 static int put(kiln_self *self, const kiln_rows *rows, const kiln_tensor *image)
 {
     (void)rows, (void)image;
-    return self->args[HOW].i == MESSAGE ? kiln_fail(self, KILN_ERR_IO, "is full")
+    return self->args[HOW].i == MESSAGE  ? kiln_fail(self, KILN_ERR_IO, "is full")
            : self->args[HOW].i == SILENT ? KILN_ERR_IO
                                          : KILN_OK;
 }

@@ -11,6 +11,7 @@ floats() {
             sed 's/"\([^"]*\)".*\[\([0-9]*\),\([0-9]*\)\]$/t \1 \2 \3/'
         tail -c +$((9 + size)) "$1" | od -An -v -w4 -tf4
     } | awk -v only="${2-}" '
+        BEGIN { at = 0 }
         $1 == "t" { if (only == "" || only == $2) { name[$3 / 4] = $2; end[$3 / 4] = $4 / 4 } next }
         at in name { now = name[at]; last = end[at] }
         at++ < last { print now, $1 }'
@@ -35,4 +36,14 @@ close() {
             print "largest difference " most + 0 " of " FNR " values"
             exit bad || !FNR
         }' "$2" "$3"
+}
+
+# refused STATUS WORD COMMAND…: it fails with that status, and says WORD.
+refused() {
+    local want=$1 word=$2 status=0
+    shift 2
+    "$@" >/dev/null 2>refused.err || status=$?
+    echo "status $status: $(cat refused.err)"
+    [ "$status" -eq "$want" ]
+    grep -qF -- "$word" refused.err
 }

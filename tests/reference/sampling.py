@@ -45,7 +45,7 @@ def train(arch, x, y):
 
 
 def save_net(net, path):
-    """In half precision; statistics and schedule as they are."""
+    """In half precision, but for the schedule."""
     state = renamed(net, NETS[net.arch](net.arch))
     if net.arch == "class":
         betas = torch.linspace(1e-4, 0.02, T)
