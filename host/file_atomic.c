@@ -161,6 +161,7 @@ static int open_any(struct file_atomic *f)
     f->path = resolved(f->shown);
     if (!f->path)
         return no_memory();
+    file_sweep(f->path);
     int err = create_temporary(f);
     if (there && (err == EACCES || err == EPERM || err == EROFS))
         return open_direct(f, O_TRUNC);

@@ -64,7 +64,7 @@ typedef struct kiln_value {
         const kiln_filter *const *filters;  // FILTERS [n]
     };
     uint32_t n;    // elements of a list; images, masks, branches given
-    uint32_t set;  // 1: by the user, 0: the default
+    uint32_t set;  // 1: by the user, to something other than the default
 } kiln_value;
 
 #ifdef __cplusplus
