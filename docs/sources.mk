@@ -6,3 +6,4 @@ dist_nodedoc_DATA = \
 	docs/nodes/filters.md docs/nodes/host.md docs/nodes/hybrid.md docs/nodes/inpaint.md \
 	docs/nodes/mix.md docs/nodes/mnist-unet.md docs/nodes/regions.md docs/nodes/scheduler.md \
 	docs/nodes/trace.md docs/nodes/trainer.md
+EXTRA_DIST += docs/digits.png

@@ -7,3 +7,7 @@ dist_mnist_DATA = \
 	share/mnist/t10k-images-idx3-ubyte.gz share/mnist/t10k-labels-idx1-ubyte.gz
 photosdir = $(pkgdatadir)/photos
 dist_photos_DATA = share/photos/README.md share/photos/cat.png
+modelsdir = $(pkgdatadir)/models
+dist_models_DATA = \
+	share/models/README.md share/models/mnist-class.safetensors share/models/mnist-class.tsv \
+	share/models/mnist-denoiser.safetensors share/models/mnist-denoiser.tsv

@@ -298,7 +298,8 @@ const kiln_node train_node = {
     .size = sizeof(train_node),
     .name = "train",
     .summary = "train the net named before on all images that come in",
-    .example = "digits train ! mnist-unet arch=class ! train class.safetensors lr_end=1e-4",
+    .example = "digits train images=0:2560 ! mnist-unet arch=class hidden=16 ! train "
+               "class.safetensors epochs=2",
     .params = KILN_PARAMS(params),
     .self_size = sizeof(struct train),
     .needs = "kiln.ops/1 kiln.weights/1",
