@@ -8,8 +8,8 @@
 
 #include "error.h"
 #include "instance.h"
+#include "ops_check.h"
 #include "paths.h"
-#include "runtime.h"
 #include "stack.h"
 #include "weights_file.h"
 
@@ -308,7 +308,7 @@ static const kiln_paths ext_paths = {.size = sizeof(ext_paths), .find = find};
 const void *extension_find(const char *id)
 {
     if (!strcmp(id, "kiln.ops/1"))
-        return runtime.ops;
+        return ops_checked();
     if (!strcmp(id, "kiln.state/1"))
         return &ext_state;
     if (!strcmp(id, "kiln.weights/1"))

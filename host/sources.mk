@@ -9,7 +9,8 @@ host_sources = \
 	host/inspect.h host/inspect_state.c host/inspect_weights.c host/instance.c host/instance.h \
 	host/load.c host/load.h host/load_file.h host/log.c host/log.h host/main.c \
 	host/node_batch.c host/node_load.c host/node_save.c host/node_state.c host/node_text.c \
-	host/node_text.h host/nodes.c host/nodes.h host/ops_check.h host/ops_host.c host/ops_host.h \
+	host/node_text.h host/nodes.c host/nodes.h host/ops_check.c host/ops_check.h host/ops_check_map.c \
+	host/ops_check_matrix.c host/ops_check_train.c host/ops_host.c host/ops_host.h \
 	host/param.c host/param.h host/param_value.c host/param_value.h host/paths.c host/paths.h \
 	host/pickle.c host/pickle.h host/pickle_machine.h host/pickle_torch.c host/pool.c \
 	host/pool.h host/preview.c host/preview.h host/progress.c host/progress.h host/query.h \

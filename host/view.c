@@ -420,10 +420,11 @@ int host_view(const kiln_host *h, const kiln_filter *f, kiln_query *child)
     }
     if (e)
         return e;
-    if (child->x != q->given_x)
+    // What was given is not the query's own; an empty filter gives it back, with a reference.
+    if (child->x != q->given_x || x == q->given_x)
         tensor_unref(child->x);
     child->x = x;
-    if (aux && child->aux != q->given_aux)
+    if (aux && (child->aux != q->given_aux || aux == q->given_aux))
         tensor_unref(child->aux);
     child->aux = aux ? aux : child->aux;
     return KILN_OK;

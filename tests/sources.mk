@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-EXTRA_DIST += tests/run-tap tests/common.bash
+EXTRA_DIST += tests/run-tap tests/common.bash tests/lsan.supp

@@ -120,6 +120,17 @@ draws() {
     image_of draws.st
 }
 
+sanitized() {
+    grep -q __asan_init "$(command -v kiln)"
+}
+
+# little_memory: 4 GB of address space at most; a sanitizer needs more than that for itself, and so
+# do many threads.
+little_memory() {
+    export KILN_THREADS=2
+    sanitized || ulimit -v 4000000
+}
+
 # plugin NAME [OPTION...] <SOURCE: NAME.so in the folder "plugins", compiled with nothing but the SDK.
 plugin() {
     local name=$1

@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: MIT
 bats_tests += tests/host/grammar.bats tests/host/cuts.bats tests/host/algebra.bats \
 	tests/host/streams.bats tests/host/files.bats tests/host/plugins.bats \
-	tests/host/images.bats
+	tests/host/images.bats tests/host/stack.bats
 EXTRA_DIST += tests/host/host.bash tests/host/odd.c
+
+check_PROGRAMS += tests/host/test_ops_check
+tests_host_test_ops_check_SOURCES = tests/host/test_ops_check.c host/ops_check.c \
+	host/ops_check_map.c host/ops_check_matrix.c host/ops_check_train.c host/error.c \
+	host/tensor.c host/util.c $(stub_sources)
+tests_host_test_ops_check_LDADD = $(kernels_libs) $(CMOCKA_LIBS) -lpthread -lm

@@ -228,7 +228,7 @@ kiln: upstream: select: index: 5, but there are 1 images (0..0)" ]
 }
 
 @test "an interruption ends with 130, and the stage below with 3" {
-    stages "timeout --preserve-status -s INT 1 kiln randn 64x1x28x28 ! mnist-unet arch=class ! prompt 3 ! cfg 5 ! ddpm 300 | kiln save out.png"
+    stages "timeout --preserve-status -s INT 2 kiln randn 64x1x28x28 ! mnist-unet arch=class ! prompt 3 ! cfg 5 ! ddpm 300 | kiln save out.png"
     [ "$statuses" = "130 3" ]
     [ "$(cat said)" = "kiln: interrupted
 kiln: upstream: interrupted" ]
@@ -247,7 +247,7 @@ kiln: upstream: interrupted" ]
 @test "a long header, a large tensor: refused by what the document says, before memory is taken" {
     text='{"image":{"dtype":"F32","shape":[1,1,100000,100000],"data_offsets":[0,40000000000]}}'
     { bytes_of ${#text}; printf %s "$text"; } >huge.st
-    (ulimit -v 4000000; refuses 1 "MB for a tensor of 1x1x100000x100000 are not to be had" sh -c 'kiln --max-memory 1G flip <huge.st')
+    (little_memory && refuses 1 "MB for a tensor of 1x1x100000x100000 are not to be had" sh -c 'kiln --max-memory 1G flip <huge.st')
     text='{"image":{"dtype":"F32","shape":[4294967296,4294967296,4294967296],"data_offsets":[0,0]}}'
     { bytes_of ${#text}; printf %s "$text"; } >overflow.st
     refuses 1 "document 0" sh -c 'kiln flip <overflow.st'
@@ -292,5 +292,36 @@ kiln: upstream: interrupted" ]
         text='{"image":{"dtype":"F32","shape":[2,1,1,1],"data_offsets":[0,8]},'$field'}'
         { bytes_of ${#text}; printf %s "$text"; head -c 32 /dev/zero; } >bad.st
         refuses 1 "has not the type or shape that 2 images want" sh -c 'kiln flip <bad.st'
+    done
+}
+
+@test "with --keep-going what is good comes through, and the status tells of the rest" {
+    kiln blank 1x1x4x4 ! tee a.png ! save c.png
+    head -c 40 a.png >b.png
+    status=0
+    kiln -k load a.png b.png c.png ! flip ! save one%d.png 2>said || status=$?
+    [ "$status" = 1 ]
+    [ "$(cat said)" = "kiln: load: b.png: the PNG is truncated" ]
+    [ "$(ls one*.png)" = "$(printf 'one0.png\none2.png')" ]
+    stages "kiln -k load a.png b.png c.png | kiln flip | kiln save two%d.png"
+    [ "${statuses##* }" = 1 ]
+    [ "$(ls two*.png)" = "$(printf 'two0.png\ntwo2.png')" ]
+    # Without it, the first bad one is the last.
+    stages "kiln load a.png b.png c.png | kiln flip | kiln save three%d.png"
+    [ "$statuses" = "1 3 3" ]
+    [ "$(ls three*.png)" = three0.png ]
+}
+
+@test "an error document from anywhere becomes one clean line" {
+    document() {
+        local text='{"__metadata__":{"kiln.error":"'$1'","kiln.stream":"1"}}'
+        bytes_of ${#text}
+        printf %s "$text"
+    }
+    document '{\"code\":-4,\"message\":\"it rains\\nand \\u001b[31mpours\"}' >bad.st
+    refuses 3 "kiln: upstream: it rains?and ?[31mpours" sh -c 'kiln flip <bad.st'
+    for text in '' x '{}' '[]' '{\"message\":7}' '{\"message\":\"' '{\"code\":99999999999999999999}'; do
+        document "$text" >bad.st
+        refuses 3 "kiln: upstream: " sh -c 'kiln flip <bad.st'
     done
 }

@@ -1,0 +1,110 @@
+// Checks of what training needs beside the products.
+// SPDX-License-Identifier: MIT
+#include "ops_check.h"
+#include "runtime.h"
+
+static int batch_norm_train(const kiln_host *h, const kiln_tensor *x, float eps, float momentum,
+                            const kiln_tensor *gamma, const kiln_tensor *beta, int act,
+                            kiln_tensor *mean, kiln_tensor *var, kiln_tensor *saved,
+                            kiln_tensor *out)
+{
+    struct check c = {.op = "batch_norm_train"};
+    if (!check_given(&c, "x", x, T_F32, ANY_NDIM) || !check_channels(&c, "gamma", gamma, x) ||
+        !check_channels(&c, "beta", beta, x) || !check_act(&c, act) ||
+        !check_channels(&c, "mean", mean, x) || !check_channels(&c, "var", var, x) ||
+        !check_shape(&c, "saved", saved, T_F32, 2, (int64_t[]){2, last_of(x)}) ||
+        !check_like(&c, "out", out, x) || !check_apart(&c, "out", out, x))
+        return c.code;
+    return runtime.ops->batch_norm_train(h, x, eps, momentum, gamma, beta, act, mean, var, saved,
+                                         out);
+}
+
+static int batch_norm_grad(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *saved,
+                           float eps, const kiln_tensor *gamma, const kiln_tensor *beta, int act,
+                           const kiln_tensor *dout, kiln_tensor *dx, kiln_tensor *dgamma,
+                           kiln_tensor *dbeta)
+{
+    struct check c = {.op = "batch_norm_grad"};
+    if (!check_given(&c, "x", x, T_F32, ANY_NDIM) ||
+        !check_shape(&c, "saved", saved, T_F32, 2, (int64_t[]){2, last_of(x)}) ||
+        !check_channels(&c, "gamma", gamma, x) || !check_channels(&c, "beta", beta, x) ||
+        !check_act(&c, act) || !check_like(&c, "dout", dout, x) ||
+        !check_maybe_like(&c, "dx", dx, x) ||
+        (dgamma && !check_channels(&c, "dgamma", dgamma, x)) ||
+        (dbeta && !check_channels(&c, "dbeta", dbeta, x)) || !check_apart(&c, "dx", dx, x) ||
+        !check_apart(&c, "dx", dx, dout))
+        return c.code;
+    return runtime.ops->batch_norm_grad(h, x, saved, eps, gamma, beta, act, dout, dx, dgamma,
+                                        dbeta);
+}
+
+static int act_grad(const kiln_host *h, const kiln_tensor *x, int act, const kiln_tensor *dout,
+                    kiln_tensor *dx)
+{
+    struct check c = {.op = "act_grad"};
+    if (!check_given(&c, "x", x, T_F32, ANY_NDIM) || !check_act(&c, act) ||
+        !check_like(&c, "dout", dout, x) || !check_like(&c, "dx", dx, x))
+        return c.code;
+    return runtime.ops->act_grad(h, x, act, dout, dx);
+}
+
+static int affine_grad(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *mul,
+                       const kiln_tensor *dout, kiln_tensor *dx, kiln_tensor *dmul,
+                       kiln_tensor *dadd)
+{
+    struct check c = {.op = "affine_grad"};
+    if (!check_given(&c, "x", x, T_F32, ANY_NDIM) ||
+        !check_arg(&c, x->ndim > 1, "x", "2 dimensions or more"))
+        return c.code;
+    int64_t nc[2] = {x->shape[0], last_of(x)};
+    if (!check_maybe(&c, "mul", mul, 2, nc) || !check_like(&c, "dout", dout, x) ||
+        !check_maybe_like(&c, "dx", dx, x) || !check_maybe(&c, "dmul", dmul, 2, nc) ||
+        !check_maybe(&c, "dadd", dadd, 2, nc))
+        return c.code;
+    return runtime.ops->affine_grad(h, x, mul, dout, dx, dmul, dadd);
+}
+
+static int avg_pool_grad(const kiln_host *h, int k, const kiln_tensor *dout, kiln_tensor *dx)
+{
+    struct check c = {.op = "avg_pool_grad"};
+    if (!check_given(&c, "dx", dx, T_F32, 4))
+        return c.code;
+    const int64_t *s = dx->shape;
+    if (!check_arg(&c, k >= 1 && k <= s[1] && k <= s[2], "k", "1 to the size of dx") ||
+        !check_shape(&c, "dout", dout, T_F32, 4, (int64_t[]){s[0], s[1] / k, s[2] / k, s[3]}) ||
+        !check_apart(&c, "dx", dx, dout))
+        return c.code;
+    return runtime.ops->avg_pool_grad(h, k, dout, dx);
+}
+
+static int mse(const kiln_host *h, const kiln_tensor *y, const kiln_tensor *target,
+               kiln_tensor *loss, kiln_tensor *dy)
+{
+    struct check c = {.op = "mse"};
+    if (!check_given(&c, "y", y, T_F32, ANY_NDIM) || !check_like(&c, "target", target, y) ||
+        !check_maybe(&c, "loss", loss, 1, (int64_t[]){1}) || !check_maybe_like(&c, "dy", dy, y))
+        return c.code;
+    return runtime.ops->mse(h, y, target, loss, dy);
+}
+
+static int adam(const kiln_host *h, const kiln_tensor *grad, double lr, double beta1, double beta2,
+                double eps, int64_t step, kiln_tensor *value, kiln_tensor *m, kiln_tensor *v)
+{
+    struct check c = {.op = "adam"};
+    if (!check_given(&c, "value", value, T_F32, ANY_NDIM) || !check_like(&c, "grad", grad, value) ||
+        !check_like(&c, "m", m, value) || !check_like(&c, "v", v, value) ||
+        !check_arg(&c, step >= 1, "step", "a number of at least 1"))
+        return c.code;
+    return runtime.ops->adam(h, grad, lr, beta1, beta2, eps, step, value, m, v);
+}
+
+void ops_check_train(kiln_ops *ops)
+{
+    ops->batch_norm_train = batch_norm_train;
+    ops->batch_norm_grad = batch_norm_grad;
+    ops->act_grad = act_grad;
+    ops->affine_grad = affine_grad;
+    ops->avg_pool_grad = avg_pool_grad;
+    ops->mse = mse;
+    ops->adam = adam;
+}
