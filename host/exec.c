@@ -117,6 +117,8 @@ static int source_next(struct stage *g, struct state **out)
                            instance_node(g->instance)->source->next(g->instance->self, &doc));
     if (!e)
         e = take_document(g, &doc, &s);
+    else
+        tensor_unref(doc.image);  // what it made before it failed
     if (e) {
         state_free(s);
         return e;

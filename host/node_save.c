@@ -232,7 +232,8 @@ static int check_path(const struct bound *b)
     int format;
     for (const char *p = b->value[P_PATH].s; (p = strchr(p, '%')); p += 2)
         if (!p[1] || !strchr("%ditpsf", p[1]))
-            return fail(KILN_ERR_ARG, "%s: path: '%.2s' means nothing: %%d, %%i, %%t, %%p, %%s, %%f, %%%%",
+            return fail(KILN_ERR_ARG,
+                        "%s: path: '%.2s' means nothing: %%d, %%i, %%t, %%p, %%s, %%f, %%%%",
                         b->def->node->name, p);
     return format_of(b, &format);
 }

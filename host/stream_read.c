@@ -482,8 +482,9 @@ static int read_next(struct stream_reader *r, struct state **out, int *again)
         document_free(&d);
         ssize_t got = e == KILN_END ? read_some(r, &(char){0}, 1) : 0;
         return got < 0 ? (int)got
-               : got   ? fail(KILN_ERR_IO, "%s goes on after its end: two streams were joined", r->name)
-                       : e;
+               : got
+                   ? fail(KILN_ERR_IO, "%s goes on after its end: two streams were joined", r->name)
+                   : e;
     }
     if (st_string(&d.head, "kiln.note")) {
         e = pass_note(r, &d.head);

@@ -59,16 +59,15 @@ install() {
     fi
     say "installing: ${missing[*]}"
     local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y)
-    # A failed update need not matter: the lists at hand may do.
-    "${apt[@]}" update >/dev/null || say "apt-get update failed; trying with the lists at hand"
-    "${apt[@]}" install --no-install-recommends "${missing[@]}" >/dev/null ||
-        die "apt-get could not install: ${missing[*]}"
+    logged "apt-get update" "${apt[@]}" update
+    logged "apt-get install" "${apt[@]}" install --no-install-recommends "${missing[@]}"
 }
 
 # logged WHAT COMMAND...: runs it quietly; shows the end of what it wrote when it fails.
 logged() {
     local what=$1 log=$build/build.log
     shift
+    mkdir -p "$build"
     "$@" >"$log" 2>&1 || {
         tail -n 40 "$log" >&2
         die "$what failed; all of its output is in $log"
@@ -77,7 +76,6 @@ logged() {
 
 # Builds in $build; a second time only what has changed.
 build() {
-    mkdir -p "$build"
     [ ! -e config.status ] || die "this tree was configured in place; run 'make distclean' first"
     if [ ! -e configure ]; then
         logged autoreconf autoreconf -i
