@@ -10,4 +10,5 @@ dist_photos_DATA = share/photos/README.md share/photos/cat.png
 modelsdir = $(pkgdatadir)/models
 dist_models_DATA = \
 	share/models/README.md share/models/mnist-class.safetensors share/models/mnist-class.tsv \
-	share/models/mnist-denoiser.safetensors share/models/mnist-denoiser.tsv
+	share/models/mnist-denoiser.safetensors share/models/mnist-denoiser.tsv \
+	share/models/mnist-time.safetensors share/models/mnist-time.tsv
