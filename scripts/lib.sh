@@ -59,7 +59,8 @@ install() {
     fi
     say "installing: ${missing[*]}"
     local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y)
-    logged "apt-get update" "${apt[@]}" update
+    # A failed update need not matter: the lists at hand may do.
+    (logged "apt-get update" "${apt[@]}" update) || say "trying with the package lists at hand"
     logged "apt-get install" "${apt[@]}" install --no-install-recommends "${missing[@]}"
 }
 
