@@ -60,7 +60,8 @@ static int has_headers(const char *folder)
 // program was moved to, or where it was configured for.
 static char *find_sdk(const char *template)
 {
-    static const char *const beside[] = {"/../include", "/../../../include"};
+    // A packed source tree has a copy of the template in share/ where a checkout has a link.
+    static const char *const beside[] = {"/../include", "/../../sdk/include", "/../../../include"};
     const char *own = getenv("KILN_INCLUDE");
     char full[PATH_MAX];
     if (own && *own)
