@@ -40,16 +40,7 @@ static void on_interrupt(int sig)
 static void on_crash(int sig)
 {
     static const char before[] = "kiln: ", after[] = ": crashed\n", none[] = "kiln: crashed\n";
-    static atomic_flag crashing = ATOMIC_FLAG_INIT;
-    static pthread_t who;
     const char *name = current_node;
-    if (atomic_flag_test_and_set(&crashing)) {  // in another thread too, or in here
-        if (pthread_equal(who, pthread_self()))
-            _exit(EXIT_CRASHED);
-        for (;;)
-            pause();
-    }
-    who = pthread_self();
     file_cleanup_temporaries();
     if (name) {
         (void)!write(STDERR_FILENO, before, sizeof(before) - 1);

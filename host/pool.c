@@ -116,14 +116,9 @@ static void start_workers(void)
     if (started)
         return;
     started = 1;
-    // Signals are the main thread's, but for those of a crash: blocked, they would end the program
-    // before its handler could say anything.
-    static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
     sigset_t all, old;
     sigfillset(&all);
-    for (size_t i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++)
-        sigdelset(&all, crashes[i]);
-    pthread_sigmask(SIG_BLOCK, &all, &old);
+    pthread_sigmask(SIG_BLOCK, &all, &old);  // signals are the main thread's
     for (int i = 1, n = pool_threads(); i < n; i++) {
         pthread_t t;
         if (pthread_create(&t, NULL, work, NULL)) {
