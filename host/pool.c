@@ -118,7 +118,12 @@ static void start_workers(void)
     started = 1;
     sigset_t all, old;
     sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &old);  // signals are the main thread's
+    // Signals are the main thread's, but a crash is where it happens: blocked there, it would end
+    // the process without a word.
+    static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    for (size_t i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++)
+        sigdelset(&all, crashes[i]);
+    pthread_sigmask(SIG_BLOCK, &all, &old);
     for (int i = 1, n = pool_threads(); i < n; i++) {
         pthread_t t;
         if (pthread_create(&t, NULL, work, NULL)) {
