@@ -137,6 +137,14 @@ int caption_wrap(struct caption *c, int font, int64_t width)
     return fits;
 }
 
+int64_t caption_width(const struct caption *c, int font)
+{
+    cairo_t *cr = begin_blank(font);
+    double width = *c->text ? width_of(cr, c->text, (int)strlen(c->text), 0) : 0;
+    cairo_destroy(cr);
+    return (int64_t)ceil(width);
+}
+
 int caption_line_height(int font)
 {
     return (5 * font + 3) / 4;

@@ -20,7 +20,8 @@ void caption_clear(struct caption *c);
 // Breaks it into lines of at most width pixels. 1: it fits; 0: a word had to be broken, or the end
 // was cut off.
 int caption_wrap(struct caption *c, int font, int64_t width);
-int caption_line_height(int font);  // in pixels, for a font of so many
+int64_t caption_width(const struct caption *c, int font);  // of all in one line
+int caption_line_height(int font);                         // in pixels, for a font of so many
 // Draws it black over the picture of [height,width] bytes, ink 0 to 255, centred in width.
 // 0: cannot.
 int caption_draw(const struct caption *c, int font, unsigned char *ink, int width, int height);

@@ -1,12 +1,14 @@
-// grid: all pictures of a batch in one, with captions. Where there is text, small pictures are
-// shown larger, by a whole factor, so that it can be read; else not a pixel changes.
+// grid: all pictures of a batch in one, with captions and headings. Where there is text, small
+// pictures are shown larger, by a whole factor, so that it can be read; else not a pixel changes.
 // SPDX-License-Identifier: MIT
 #include "caption.h"
 #include "figures.h"
+#include "heads.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-enum { P_COLS, P_GAP, P_LABELS, P_TITLE };
+enum { P_COLS, P_GAP, P_LABELS, P_TITLE, P_COLUMNS, P_ROWS, P_SCALE };
 static const kiln_param params[] = {
     {"cols", KILN_INT, KILN_PARAM_POSITIONAL, "0", NULL, "pictures in a row, 0: as in a square", 0,
      65535},
@@ -14,9 +16,14 @@ static const kiln_param params[] = {
     {"labels", KILN_STRINGS, 0, "", NULL,
      "captions, one for each picture; or t, prompt or id: what it has", 0, 0},
     {"title", KILN_STRING, 0, "", NULL, "a line above all", 0, 0},
+    {"columns", KILN_STRINGS, 0, "", NULL,
+     "headings above the columns, one each, or k each where a picture has k columns itself; or t, "
+     "prompt or id: what the first row has",
+     0, 0},
+    {"rows", KILN_STRINGS, 0, "", NULL, "headings left of the rows, in the same way", 0, 0},
+    {"scale", KILN_INT, 0, "0", NULL,
+     "each pixel becomes scale x scale; 0: 1, or as many as the text needs", 0, FIGURES_SCALE_MAX},
 };
-
-enum { TEXT_CELL = 64, SCALED_MOST = 256 };  // widths in pixels
 
 struct grid {
     kiln_self base;
@@ -24,6 +31,7 @@ struct grid {
     struct caption *caption;  // [n], and the title behind them
     int64_t n;
     int has_labels, has_title;
+    struct heads columns, rows;
     // Of the picture, and in pixels of it: of one image, and of the title.
     int64_t cols, lines, scale, width, height, title_height;
     int font, title_font;
@@ -35,6 +43,8 @@ static void forget(struct grid *g)
         caption_clear(&g->caption[i]);
     free(g->caption);
     g->caption = NULL;
+    heads_clear(&g->columns);
+    heads_clear(&g->rows);
 }
 
 static void destroy(kiln_self *self)
@@ -42,36 +52,38 @@ static void destroy(kiln_self *self)
     forget((struct grid *)self);
 }
 
-static const char *label(const kiln_self *self, const kiln_rows *rows, int64_t i, char *number,
-                         size_t size)
+// 1: one word that stands for what each image has.
+static int is_attribute(const kiln_value *v)
 {
-    const kiln_value *labels = &self->args[P_LABELS];
-    const char *what = labels->n == 1 ? labels->ss[0] : "";
+    return v->n == 1 &&
+           (!strcmp(v->ss[0], "t") || !strcmp(v->ss[0], "prompt") || !strcmp(v->ss[0], "id"));
+}
+
+// number: room for the text.
+static const char *attribute(const char *what, const kiln_rows *rows, int64_t i, char *number,
+                             size_t size)
+{
     if (!strcmp(what, "prompt"))
         return rows->prompt && rows->prompt[i] ? rows->prompt[i] : "";
     if (!strcmp(what, "id")) {
         snprintf(number, size, "%lld", (long long)rows->id[i]);
         return number;
     }
-    if (!strcmp(what, "t")) {
-        if (rows->t[i] == KILN_CLEAN)
-            return "clean";
-        if (isinf(rows->t[i]))
-            return "noise";
-        snprintf(number, size, "t=%g", rows->t[i]);
-        return number;
-    }
-    return labels->ss[i];
+    if (rows->t[i] == KILN_CLEAN)
+        return "clean";
+    if (isinf(rows->t[i]))
+        return "noise";
+    // A schedule without a table has noise levels in the place of t.
+    snprintf(number, size, "%s=%g", rows->net && !rows->net->n_t ? "sigma" : "t", rows->t[i]);
+    return number;
 }
 
-static int collect(kiln_self *self, const kiln_rows *rows, int64_t n)
+static int collect_labels(kiln_self *self, const kiln_rows *rows, int64_t n)
 {
     struct grid *g = (struct grid *)self;
     const kiln_value *labels = &self->args[P_LABELS];
-    const char *only = labels->n == 1 ? labels->ss[0] : NULL;
-    int named = only && (!strcmp(only, "t") || !strcmp(only, "prompt") || !strcmp(only, "id"));
-    forget(g);
-    g->has_labels = labels->n && !(only && !*only);
+    int named = is_attribute(labels);
+    g->has_labels = figures_said(labels);
     g->has_title = self->args[P_TITLE].s[0] != '\0';
     if (g->has_labels && !named && (int64_t)labels->n != n)
         return kiln_fail(self, KILN_ERR_ARG, "labels: %u for %lld images", (unsigned)labels->n,
@@ -81,10 +93,36 @@ static int collect(kiln_self *self, const kiln_rows *rows, int64_t n)
     int ok = g->caption && caption_init(&g->caption[n], self->args[P_TITLE].s);
     for (int64_t i = 0; i < n && ok; i++) {
         char number[40];
-        ok = caption_init(&g->caption[i],
-                          g->has_labels ? label(self, rows, i, number, sizeof(number)) : "");
+        const char *text = !g->has_labels ? ""
+                           : named ? attribute(labels->ss[0], rows, i, number, sizeof(number))
+                                   : labels->ss[i];
+        ok = caption_init(&g->caption[i], text);
     }
     return ok ? KILN_OK : kiln_fail(self, KILN_ERR_MEMORY, "out of memory");
+}
+
+// The headings of parameter p: count columns or rows, of which k shows what image step * k has.
+static int collect_heads(kiln_self *self, const kiln_rows *rows, int p, int64_t count, int64_t step,
+                         struct heads *h)
+{
+    const kiln_value *v = &self->args[p];
+    if (!figures_said(v))
+        return KILN_OK;
+    if (!is_attribute(v)) {
+        if (v->n % (uint64_t)count)
+            return kiln_fail(self, KILN_ERR_ARG, "%s: %u for %lld of them: wants one each, or k",
+                             params[p].name, (unsigned)v->n, (long long)count);
+        return heads_set(self, h, v->ss, v->n);
+    }
+    char(*number)[40] = calloc((size_t)count, sizeof(*number));
+    const char **text = calloc((size_t)count, sizeof(*text));
+    int e = number && text ? KILN_OK : kiln_fail(self, KILN_ERR_MEMORY, "out of memory");
+    for (int64_t i = 0; i < count && !e; i++)
+        text[i] = attribute(v->ss[0], rows, i * step, number[i], sizeof(number[i]));
+    e = e ? e : heads_set(self, h, text, count);
+    free(number);
+    free(text);
+    return e;
 }
 
 static int64_t between(int64_t lo, int64_t v, int64_t hi)
@@ -101,20 +139,43 @@ static int64_t caption_height(const struct grid *g, int64_t line)
     return most ? most * caption_line_height(g->font) + g->font / 4 : 0;
 }
 
-// Breaks all captions for cells scaled so. 1: all fit.
-static int fit(struct grid *g, int64_t width, int64_t gap, int64_t scale)
+static int64_t total_width(const struct grid *g, int64_t gap)
+{
+    return g->cols * (g->width + gap) - gap;
+}
+
+// Headings of rows stand beside the pictures, not beside the captions below them.
+static void spread_rows(struct grid *g, int64_t gap)
+{
+    heads_spread(&g->rows, g->lines, g->height, gap);
+    int64_t each = g->rows.n / g->lines, shift = 0;
+    for (int64_t i = 0; i < g->rows.n; i++) {
+        if (i && i % each == 0)
+            shift += caption_height(g, i / each - 1);
+        g->rows.head[i].at += shift;
+    }
+}
+
+// Breaks all text for pictures scaled so. 1: all fits.
+static int fit(struct grid *g, int64_t width, int64_t height, int64_t gap, int64_t scale)
 {
     int fits = 1;
     g->scale = scale;
     g->width = width * scale;
-    if (g->has_labels) {
-        g->font = (int)between(12, g->width / 12, 24);
-        for (int64_t i = 0; i < g->n; i++)
-            fits &= caption_wrap(&g->caption[i], g->font, g->width);
-        fits &= g->width >= TEXT_CELL;
-    }
+    g->height = height * scale;
+    // One size of text in a figure: what goes with the narrowest of its columns.
+    int64_t cell = g->columns.n ? total_width(g, gap) / g->columns.n : g->width;
+    g->font = figures_font(cell < g->width ? cell : g->width);
+    for (int64_t i = 0; i < g->n && g->has_labels; i++)
+        fits &= caption_wrap(&g->caption[i], g->font, g->width);
+    heads_spread(&g->columns, g->cols, g->width, gap);
+    fits &= heads_fit_above(&g->columns, g->font);
+    spread_rows(g, gap);
+    fits &= heads_fit_left(&g->rows, g->font);
+    if (g->has_labels || g->columns.n)
+        fits &= cell >= FIGURES_TEXT_CELL;
     if (g->has_title) {
-        int64_t total = g->cols * (g->width + gap) - gap;
+        int64_t total = total_width(g, gap) + g->rows.depth;
         struct caption *title = &g->caption[g->n];
         g->title_font = (int)between(14, total / 24, 28);
         fits &= caption_wrap(title, g->title_font, total);
@@ -127,67 +188,56 @@ static int plan(kiln_self *self, const kiln_rows *rows, kiln_plan *plan)
 {
     struct grid *g = (struct grid *)self;
     int64_t n = plan->shape[0], h = plan->shape[2], w = plan->shape[3];
-    int64_t gap = self->args[P_GAP].i, cols = self->args[P_COLS].i;
+    int64_t gap = self->args[P_GAP].i, cols = self->args[P_COLS].i, scale = self->args[P_SCALE].i;
     if (n < 1)
         return kiln_fail(self, KILN_ERR_SHAPE, "there is no image");
-    int e = collect(self, rows, n);
-    if (e)
-        return e;
     if (!cols)
         while (cols * cols < n)
             cols++;
+    forget(g);
     g->cols = cols < n ? cols : n;
     g->lines = (n + g->cols - 1) / g->cols;
+    int e = collect_labels(self, rows, n);
+    e = e ? e : collect_heads(self, rows, P_COLUMNS, g->cols, 1, &g->columns);
+    e = e ? e : collect_heads(self, rows, P_ROWS, g->lines, g->cols, &g->rows);
+    if (e)
+        return e;
     g->title_height = 0;
-    int64_t scale = 1;
-    while (!fit(g, w, gap, scale) && (scale + 1) * w <= SCALED_MOST)
-        scale++;
-    g->height = h * g->scale;
+    if (scale) {
+        fit(g, w, h, gap, scale);
+    } else {
+        int64_t inside = g->columns.n > g->cols ? g->columns.n / g->cols : 1;
+        scale = 1;
+        while (!fit(g, w, h, gap, scale) && (scale + 1) * w <= FIGURES_SCALED_MOST * inside)
+            scale++;
+    }
     plan->shape[0] = 1;
-    plan->shape[2] = g->title_height + g->lines * (g->height + gap) - gap;
+    plan->shape[2] = g->title_height + g->columns.depth + g->lines * (g->height + gap) - gap;
     for (int64_t line = 0; line < g->lines; line++)
         plan->shape[2] += caption_height(g, line);
-    plan->shape[3] = g->cols * (g->width + gap) - gap;
-    return KILN_OK;
-}
-
-// Black text on the white picture.
-static int write_text(kiln_self *self, const kiln_rows *rows, const struct caption *c, int font,
-                      kiln_tensor *out, int64_t y, int64_t x, int64_t width, int64_t height)
-{
-    const int64_t *s = out->shape;
-    if (!c->n)
-        return KILN_OK;
-    unsigned char *ink = malloc((size_t)(width * height));
-    if (!ink || !caption_draw(c, font, ink, (int)width, (int)height)) {
-        free(ink);
-        return kiln_fail(self, KILN_ERR_MEMORY, "cannot draw text");
-    }
-    for (int64_t k = 0; k < s[1]; k++)
-        for (int64_t v = 0; v < height; v++)
-            for (int64_t u = 0; u < width; u++)
-                kiln_f32(out)[(k * s[2] + y + v) * s[3] + x + u] =
-                    (float)(rows->hi - (rows->hi - rows->lo) * ink[v * width + u] / 255);
-    free(ink);
+    plan->shape[3] = g->rows.depth + total_width(g, gap);
     return KILN_OK;
 }
 
 static int run(kiln_self *self, const kiln_rows *rows, const kiln_tensor *in, kiln_tensor *out)
 {
     struct grid *g = (struct grid *)self;
-    int64_t gap = self->args[P_GAP].i, y = g->title_height;
+    int64_t gap = self->args[P_GAP].i, left = g->rows.depth;
+    int64_t y = g->title_height + g->columns.depth;
     int e = KILN_OK;
     figures_fill(out, rows->hi);
     if (g->has_title)
-        e = write_text(self, rows, &g->caption[g->n], g->title_font, out, 0, 0, out->shape[3],
-                       g->title_height);
+        e = figures_text(self, rows, &g->caption[g->n], g->title_font, out,
+                         &(struct place){0, 0, 0, g->title_height, out->shape[3]});
+    e = e ? e : heads_draw_above(self, rows, &g->columns, out, 0, y, left);
+    e = e ? e : heads_draw_left(self, rows, &g->rows, out, 0, y, left);
     for (int64_t line = 0; line < g->lines; line++) {
         int64_t below = caption_height(g, line);
         for (int64_t i = line * g->cols; i < g->n && i < (line + 1) * g->cols && !e; i++) {
-            int64_t x = i % g->cols * (g->width + gap);
+            int64_t x = left + i % g->cols * (g->width + gap);
             figures_paste(in, i, out, 0, y, x, g->scale);
-            e = write_text(self, rows, &g->caption[i], g->font, out, y + g->height, x, g->width,
-                           below);
+            e = figures_text(self, rows, &g->caption[i], g->font, out,
+                             &(struct place){0, y + g->height, x, below, g->width});
         }
         y += g->height + below + gap;
     }

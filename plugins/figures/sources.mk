@@ -9,8 +9,11 @@ figures_sources = \
 	plugins/figures/caption.h \
 	plugins/figures/gif.c \
 	plugins/figures/grid.c \
+	plugins/figures/heads.c \
+	plugins/figures/heads.h \
 	plugins/figures/palette.c \
 	plugins/figures/paste.c \
-	plugins/figures/stack.c
+	plugins/figures/stack.c \
+	plugins/figures/text.c
 figures_cflags = $(CAIRO_CFLAGS) $(ZLIB_CFLAGS)
 figures_libs = $(CAIRO_LIBS) $(GIF_LIBS) $(ZLIB_LIBS) -lm

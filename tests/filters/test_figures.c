@@ -264,6 +264,127 @@ static void a_title_stands_above(void **state)
     host->tensor_free(host, in);
 }
 
+// 1: row `row` of in stands at (y,x) of the first image of out, scaled.
+static int stands_at(const kiln_tensor *in, int64_t row, const kiln_tensor *out, int64_t y,
+                     int64_t x, int64_t scale)
+{
+    if (y + in->shape[2] * scale > out->shape[2] || x + in->shape[3] * scale > out->shape[3])
+        return 0;
+    for (int64_t v = 0; v < in->shape[2] * scale; v++)
+        for (int64_t u = 0; u < in->shape[3] * scale; u++)
+            if (at(out, 0, 0, y + v, x + u) != at(in, row, 0, v / scale, u / scale))
+                return 0;
+    return 1;
+}
+
+// The left and upper corner of the first picture; the test fails if it stands nowhere.
+static void find(const kiln_tensor *in, const kiln_tensor *out, int64_t scale, int64_t *y,
+                 int64_t *x)
+{
+    for (*y = 0; *y < out->shape[2]; ++*y)
+        for (*x = 0; *x < out->shape[3]; ++*x)
+            if (stands_at(in, 0, out, *y, *x, scale))
+                return;
+    fail_msg("the first picture is not there");
+}
+
+static void headings_stand_above_and_at_the_left(void **state)
+{
+    static const double t[6] = {690, 390, 90, 690, 390, 90};
+    static const char *const prompts[6] = {"seven", "seven", "seven", "two", "two", "two"};
+    static const char *const columns[] = {"columns=t", "columns=a,b,c", "columns=a,b,c,d,e,f"};
+    kiln_tensor *in = noise(6, 1, 28, 28);
+    (void)state;
+    for (size_t i = 0; i < KILN_COUNT(columns); i++) {
+        struct call c = {.host = host,
+                         .node = &figures_grid,
+                         .in = in,
+                         .t = t,
+                         .prompt = prompts,
+                         .args = ARGS("cols=3", "scale=3", columns[i], "rows=prompt")};
+        int64_t top, left, cells = i == 2 ? 6 : 3;
+        assert_int_equal(harness_filter(&c), KILN_OK);
+        find(in, c.out, 3, &top, &left);
+        assert_true(top >= 12 && left >= 12);
+        assert_shape(c.out, 1, 1, top + 2 * 84 + 2, left + 3 * 84 + 2 * 2);
+        for (int k = 0; k < 6; k++)
+            assert_stands(in, k, c.out, 0, top + k / 3 * 86, left + k % 3 * 86, 3);
+        // Each has its text where it belongs, in the middle.
+        for (int64_t k = 0; k < cells; k++) {
+            int64_t from = left + k * 258 / cells, width = 258 / cells;
+            assert_true(ink(c.out, 0, from + width / 4, top, width / 2) > 3);
+        }
+        assert_true(ink(c.out, top + 28, 0, 28, left) > 3);
+        assert_true(ink(c.out, top + 86 + 28, 0, 28, left) > 3);
+        assert_int_equal(ink(c.out, 0, 0, top, left - 6), 0);
+        harness_done(&c);
+    }
+    struct call c = {.host = host, .node = &figures_grid, .in = in};
+    c.args = ARGS("cols=3", "columns=a,b");
+    assert_int_equal(harness_filter(&c), KILN_ERR_ARG);
+    c.args = ARGS("cols=3", "rows=a,b,c");
+    assert_int_equal(harness_filter(&c), KILN_ERR_ARG);
+    host->tensor_free(host, in);
+}
+
+static void a_scale_makes_pixels_larger(void **state)
+{
+    kiln_tensor *in = noise(2, 3, 5, 4);
+    const kiln_tensor *images[] = {in, in};
+    struct call c = {.host = host, .node = &figures_grid, .in = in, .args = ARGS("scale=3")};
+    (void)state;
+    assert_int_equal(harness_filter(&c), KILN_OK);
+    assert_shape(c.out, 1, 3, 15, 12 + 2 + 12);
+    assert_stands(in, 0, c.out, 0, 0, 0, 3);
+    assert_stands(in, 1, c.out, 0, 0, 14, 3);
+    harness_done(&c);
+    c = (struct call){.host = host,
+                      .node = &figures_vstack,
+                      .in = in,
+                      .images = images,
+                      .n_images = 2,
+                      .args = ARGS("image=2", "scale=2", "gap=3")};
+    assert_int_equal(harness_filter(&c), KILN_OK);
+    assert_shape(c.out, 2, 3, 10 + 3 + 10, 8);
+    assert_stands(in, 1, c.out, 1, 13, 0, 2);
+    harness_done(&c);
+    host->tensor_free(host, in);
+}
+
+static void stacks_have_headings(void **state)
+{
+    kiln_tensor *in = noise(2, 1, 40, 40);
+    const kiln_tensor *images[] = {in, in, in};
+    const kiln_node *const nodes[] = {&figures_hstack, &figures_vstack};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct call c = {.host = host,
+                         .node = nodes[i],
+                         .in = in,
+                         .images = images,
+                         .n_images = 3,
+                         .args = ARGS("image=3", "scale=2", "labels=one,,three", "title=Title")};
+        int64_t top, left, down = i ? 82 : 0, right = i ? 0 : 82;
+        assert_int_equal(harness_filter(&c), KILN_OK);
+        find(in, c.out, 2, &top, &left);
+        assert_shape(c.out, 2, 1, top + 80 + 2 * down, left + 80 + 2 * right);
+        assert_true(i ? left >= 12 : left == 0);
+        for (int64_t n = 0; n < 2; n++)
+            for (int k = 0; k < 3; k++)
+                assert_stands(in, n, c.out, n, top + k * down, left + k * right, 2);
+        for (int64_t k = 0; k < 3; k++) {
+            int64_t text = i ? ink(c.out, top + k * 82, 0, 80, left)
+                             : ink(c.out, top / 2, k * 82, top - top / 2, 80);
+            assert_true(k == 1 ? text == 0 : text > 3);
+        }
+        assert_true(ink(c.out, 0, 0, top / 2, c.out->shape[3]) > 3);
+        harness_done(&c);
+        c.args = ARGS("image=3", "labels=one,two");
+        assert_int_equal(harness_filter(&c), KILN_ERR_ARG);
+    }
+    host->tensor_free(host, in);
+}
+
 static char path[64];
 
 static void temporary(const char *suffix)
@@ -427,6 +548,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(captions_stand_below, setup, teardown),
         cmocka_unit_test_setup_teardown(captions_depend_on_what_they_say, setup, teardown),
         cmocka_unit_test_setup_teardown(a_title_stands_above, setup, teardown),
+        cmocka_unit_test_setup_teardown(headings_stand_above_and_at_the_left, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_scale_makes_pixels_larger, setup, teardown),
+        cmocka_unit_test_setup_teardown(stacks_have_headings, setup, teardown),
         cmocka_unit_test_setup_teardown(gif_frames_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(apng_frames_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(animations_that_cannot_be, setup, teardown),
