@@ -8,6 +8,7 @@
 
 #include "error.h"
 #include "load_file.h"
+#include "paths.h"
 #include "runtime.h"
 
 enum { SNIFF = 8 };
@@ -89,9 +90,20 @@ int load_decode(const char *path, const void *bytes, size_t n, enum image_alpha 
     return e;
 }
 
+const char *load_path(const char *path)
+{
+    if (strchr(path, '/') || !access(path, F_OK))
+        return path;
+    char *name = xformat("photos/%s", path);
+    const char *shipped = path_data(name);
+    free(name);
+    return shipped ? shipped : path;
+}
+
 int load_open(const char *path, enum image_alpha alpha, struct loading *l)
 {
     static char start[SNIFF];
+    path = strcmp(path, "-") ? load_path(path) : path;
     *l = (struct loading){.alpha = alpha, .path = path, .reader = {.docs = -1, .fd = -1}};
     int is_stdin = !strcmp(path, "-");
     const char *shown = is_stdin ? "standard input" : path;

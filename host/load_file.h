@@ -17,6 +17,9 @@ struct loading {
     int64_t count;
 };
 
+// The path itself; of a bare name that is no file here but a photo that ships with kiln, that one.
+// Valid until the program ends.
+const char *load_path(const char *path);
 // path "-" is standard input.
 int load_open(const char *path, enum image_alpha alpha, struct loading *l);
 int load_next(struct loading *l, struct state **out);  // KILN_END after the last

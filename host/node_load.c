@@ -12,7 +12,8 @@
 enum { P_PATH, P_LIST, P_ALPHA, P_RANGE };
 static const kiln_param params[] = {
     {"path", KILN_PATHS, KILN_PARAM_POSITIONAL | KILN_PARAM_REST, "", NULL,
-     "PNG, JPEG, State or safetensors files; - is standard input", 0, 0},
+     "PNG, JPEG, State or safetensors files, or photos that ship with kiln; - is standard input", 0,
+     0},
     {"list", KILN_PATH, 0, "", NULL,
      "a file with one path in a line, more than a command line holds", 0, 0},
     {"alpha", KILN_ENUM, 0, "white", "white|black|drop", "what transparent pixels are laid on", 0,
@@ -55,6 +56,7 @@ static int is_picture(const char *path)
     struct stat st;
     char first[8];
     int fd, is = 0;
+    path = strcmp(path, "-") ? load_path(path) : path;
     if (!strcmp(path, "-") || (!stat(path, &st) && !S_ISREG(st.st_mode)))
         return 0;  // not to be read from twice
     if (file_open(path, &fd))

@@ -6,7 +6,9 @@ dist_mnist_DATA = \
 	share/mnist/train-images-idx3-ubyte.gz share/mnist/train-labels-idx1-ubyte.gz \
 	share/mnist/t10k-images-idx3-ubyte.gz share/mnist/t10k-labels-idx1-ubyte.gz
 photosdir = $(pkgdatadir)/photos
-dist_photos_DATA = share/photos/README.md share/photos/cat.png
+dist_photos_DATA = share/photos/README.md share/photos/cat.png share/photos/astronaut.jpg \
+	share/photos/coffee.jpg share/photos/rocket.jpg share/photos/house.png share/photos/fish.png \
+	share/photos/heart.png
 modelsdir = $(pkgdatadir)/models
 dist_models_DATA = \
 	share/models/README.md share/models/mnist-class.safetensors share/models/mnist-class.tsv \

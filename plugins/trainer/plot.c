@@ -11,7 +11,7 @@
 enum { P_PATH, P_X, P_Y, P_LOG, P_SIZE };
 static const kiln_param params[] = {
     {"path", KILN_PATHS, KILN_PARAM_POSITIONAL | KILN_PARAM_REST, NULL, NULL,
-     "tab-separated files with a header line; one curve each", 0, 0},
+     "tab-separated files with a header line, or logs that ship with kiln; one curve each", 0, 0},
     {"x", KILN_STRING, 0, "step", NULL, "the column across", 0, 0},
     {"y", KILN_STRING, 0, "loss", NULL, "the column upwards", 0, 0},
     {"log", KILN_BOOL, 0, "yes", NULL, "logarithmic y axis", 0, 0},

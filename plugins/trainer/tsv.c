@@ -3,6 +3,7 @@
 #include "tsv.h"
 
 #include <errno.h>
+#include <kiln/ext/paths.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,13 +88,26 @@ static int read_lines(const kiln_self *self, FILE *f, const char *path, const ch
                      : KILN_OK;
 }
 
+// A bare name that is no file here may be the log of a net that ships with kiln.
+static FILE *open_table(const kiln_self *self, const char *path)
+{
+    FILE *f = fopen(path, "r");
+    if (f || errno != ENOENT || strchr(path, '/'))
+        return f;
+    const kiln_paths *paths = kiln_get_paths(self);
+    const char *found = paths ? paths->find(self->host, "models", path) : NULL;
+    f = found ? fopen(found, "r") : NULL;
+    errno = f ? 0 : ENOENT;
+    return f;
+}
+
 int tsv_read(const kiln_self *self, const char *path, const char *x, const char *y,
              struct columns *out)
 {
     char *line = NULL;
     size_t room = 0;
     *out = (struct columns){0};
-    FILE *f = fopen(path, "r");
+    FILE *f = open_table(self, path);
     if (!f)
         return kiln_fail(self, KILN_ERR_IO, "cannot open '%s': %s", path, strerror(errno));
     int e = read_lines(self, f, path, x, y, &line, &room, out);

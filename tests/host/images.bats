@@ -172,3 +172,14 @@ loads() {
     kiln blank 1x3x4x4 value=1 ! mask mask.png fill=-1 >out.st
     [ "$(tensor out.st image | head -16 | tr -d ' ' | tr '\n' ,)" = "-1,-1,1,1,-1,-1,1,1,-1,-1,1,1,-1,-1,1,1," ]
 }
+
+@test "a photo that ships is found by its bare name, unless a file here has it" {
+    kiln -q load cat.png ! compare "$top_srcdir/share/photos/cat.png" limit=0
+    kiln -q load "$top_srcdir/share/photos/cat.png" ! compare cat.png limit=0
+    run kiln load ./cat.png ! save out.png
+    [ "$status" -eq 1 ]
+    run kiln load no-such.png ! save out.png
+    [[ $output == *"cannot open 'no-such.png'"* ]]
+    cp "$images/rgb8.png" cat.png
+    kiln -q load cat.png ! compare "$images/rgb8.png" limit=0
+}

@@ -100,6 +100,10 @@ words=(-s 4 digits train dir="$top_srcdir/tests/golden/mnist-five" ! mnist-unet 
     cp log.tsv other.tsv
     kiln plot log.tsv other.tsv ! save b.png
     kiln load loss.png ! save c.png
+    kiln plot mnist-class.tsv ! save d.png  # the log of a net that ships
+    run kiln plot no-such.tsv ! save e.png
+    [ "$status" -eq 1 ]
+    [[ $output == *"cannot open 'no-such.tsv'"* ]]
     run kiln "${words[@]}"
     [ "$status" -eq 1 ]
     [[ $output == *"'out.safetensors.ckpt' holds a training"* ]]
