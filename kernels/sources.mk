@@ -10,10 +10,12 @@ kernels_ref_sources = \
 kernels_cpu_sources = kernels/cpu.c kernels/half.h kernels/kernels.h
 
 kernels_vector_sources = \
-	kernels/cpu/channels.h kernels/cpu/convolve.c kernels/cpu/cpu.h kernels/cpu/elementwise.c \
-	kernels/cpu/image.c kernels/cpu/layout.c kernels/cpu/norm.c kernels/cpu/row_norm.c \
-	kernels/cpu/train.c kernels/cpu/vec.h kernels/cpu/vec_math.h
+	kernels/cpu/attention.c kernels/cpu/attention.h kernels/cpu/channels.h \
+	kernels/cpu/convolve.c kernels/cpu/cpu.h kernels/cpu/elementwise.c kernels/cpu/image.c \
+	kernels/cpu/layout.c kernels/cpu/norm.c kernels/cpu/row_norm.c kernels/cpu/train.c \
+	kernels/cpu/vec.h kernels/cpu/vec_math.h kernels/cpu/vec_transpose.h
 kernels_avx2_sources = kernels/cpu/init_avx2.c $(kernels_vector_sources) $(kernels_avx2_matrix_sources)
 kernels_avx512_sources = \
 	kernels/cpu/init_avx512.c $(kernels_vector_sources) $(kernels_avx512_matrix_sources)
-kernels_amx_sources = kernels/cpu/init_amx.c $(kernels_amx_matrix_sources)
+kernels_amx_sources = \
+	kernels/cpu/attention_amx.c kernels/cpu/init_amx.c $(kernels_amx_matrix_sources)

@@ -14,6 +14,9 @@
 #endif
 
 // One per file: puts its entries into the table.
+void attention_init_avx2(kiln_ops *ops);
+void attention_init_avx512(kiln_ops *ops);
+void attention_init_amx(kiln_ops *ops, int precision);
 void convolve_init_avx2(kiln_ops *ops);
 void convolve_init_avx512(kiln_ops *ops);
 void elementwise_init_avx2(kiln_ops *ops);
@@ -41,6 +44,11 @@ static inline int each(const kiln_host *h, int64_t n, int64_t grain, chunk_fn fn
 static inline float *f32_of(const kiln_tensor *t)
 {
     return t ? kiln_f32(t) : NULL;
+}
+
+static inline const int32_t *i32_of(const kiln_tensor *t)
+{
+    return t ? (const int32_t *)(const void *)((const char *)t->data + t->byte_offset) : NULL;
 }
 
 static inline int64_t channels_of(const kiln_tensor *t)

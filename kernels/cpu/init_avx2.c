@@ -4,6 +4,7 @@
 
 void kernels_init_avx2(kiln_ops *ops, int precision)
 {
+    attention_init_avx2(ops);
     layout_init_avx2(ops);
     elementwise_init_avx2(ops);
     norm_init_avx2(ops);

@@ -4,6 +4,7 @@
 
 void kernels_init_avx512(kiln_ops *ops, int precision)
 {
+    attention_init_avx512(ops);
     layout_init_avx512(ops);
     elementwise_init_avx512(ops);
     norm_init_avx512(ops);
