@@ -1,14 +1,18 @@
-// Separable convolution of images [n,c,h,w].
+// Separable convolution of images [n,c,h,w]: down the columns first, which needs no rearranging,
+// then along each row while it is in the cache. Between the two nothing but a few rows is stored.
 // SPDX-License-Identifier: MIT
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/vec.h"
 
+enum { ROWS = 4, SHORT = 64 };  // rows at a time; sums of more taps than this go in parts
+
 struct convolve_job {
+    const kiln_host *h;
     const float *in;
-    float *out, *padded;  // padded: a row with its border, for each chunk
-    const float *kernel;
-    int64_t h, w, row;  // row: floats of a padded one
-    int taps, border;
+    float *out;
+    const float *kx, *ky;
+    int64_t height, w, row, groups;  // row: floats of a padded one; groups of ROWS of a plane
+    int nx, ny, border;
 };
 
 // Where position i outside of [0,n) takes its value from; -1: from nowhere.
@@ -23,75 +27,163 @@ static int64_t beyond(int64_t i, int64_t n, int border)
     return n > 1 ? i : 0;
 }
 
-// Items: rows of all planes.
-static int along_rows(void *ctx, int64_t begin, int64_t end, int64_t chunk)
+static void load_two(const float *p, int64_t left, vec v[2])
 {
-    const struct convolve_job *j = ctx;
-    int64_t before = j->taps / 2, w = j->w;
-    float *row = j->padded + chunk * j->row;
-    for (int64_t r = begin; r < end; r++) {
-        const float *in = j->in + r * w;
-        for (int64_t i = 0; i < w; i += LANES)
-            v_store(row + before + i, w - i, v_load(in + i, w - i));
-        for (int64_t i = 1; i <= before; i++) {
-            int64_t left = beyond(-i, w, j->border), right = beyond(w - 1 + i, w, j->border);
-            row[before - i] = left < 0 ? 0 : in[left];
-            row[before + w - 1 + i] = right < 0 ? 0 : in[right];
-        }
-        for (int64_t i = 0; i < w; i += LANES) {
-            vec sum = v_set(0);
-            for (int t = 0; t < j->taps; t++)
-                sum = v_fma(v_set(j->kernel[t]), v_load(row + i + t, w - i), sum);
-            v_store(j->out + r * w + i, w - i, sum);
-        }
-    }
-    return KILN_OK;
+    v[0] = v_load(p, left);
+    v[1] = left > LANES ? v_load(p + LANES, left - LANES) : v_set(0);
 }
 
-static int along_columns(void *ctx, int64_t begin, int64_t end, int64_t chunk)
+// ROWS output rows from input rows from[0 .. ny + ROWS - 1), which each of them shares with the
+// others: two vectors of columns at a time.
+static void down(const float *const *from, const float *k, int ny, int64_t w, float *out,
+                 int64_t out_row)
 {
-    const struct convolve_job *j = ctx;
-    int64_t w = j->w;
-    (void)chunk;
-    for (int64_t r = begin; r < end; r++) {
-        int64_t y = r % j->h;
-        const float *plane = j->in + (r - y) * w;
-        for (int64_t i = 0; i < w; i += LANES) {
-            vec sum = v_set(0);
-            for (int t = 0; t < j->taps; t++) {
-                int64_t from = beyond(y + t - j->taps / 2, j->h, j->border);
-                if (from >= 0)
-                    sum = v_fma(v_set(j->kernel[t]), v_load(plane + from * w + i, w - i), sum);
+    for (int64_t i = 0; i < w; i += 2 * LANES) {
+        vec total[ROWS][2], sum[ROWS][2], x[2];
+        for (int q = 0; q < ROWS; q++)
+            total[q][0] = total[q][1] = sum[q][0] = sum[q][1] = v_set(0);
+        for (int r = 0; r < ny + ROWS - 1; r++) {
+            load_two(from[r] + i, w - i, x);
+            if (r >= ROWS - 1 && r < ny) {
+                for (int q = 0; q < ROWS; q++) {
+                    vec tap = v_set(k[r - q]);
+                    sum[q][0] = v_fma(tap, x[0], sum[q][0]);
+                    sum[q][1] = v_fma(tap, x[1], sum[q][1]);
+                }
+            } else {
+                for (int q = 0; q < ROWS; q++)
+                    if (r >= q && r - q < ny) {
+                        vec tap = v_set(k[r - q]);
+                        sum[q][0] = v_fma(tap, x[0], sum[q][0]);
+                        sum[q][1] = v_fma(tap, x[1], sum[q][1]);
+                    }
             }
-            v_store(j->out + r * w + i, w - i, sum);
+            if (r % SHORT != SHORT - 1)
+                continue;
+            for (int q = 0; q < ROWS; q++)
+                for (int p = 0; p < 2; p++) {
+                    total[q][p] = v_add(total[q][p], sum[q][p]);
+                    sum[q][p] = v_set(0);
+                }
+        }
+        for (int q = 0; q < ROWS; q++) {
+            v_store(out + q * out_row + i, w - i, v_add(total[q][0], sum[q][0]));
+            if (w - i > LANES)
+                v_store(out + q * out_row + i + LANES, w - i - LANES,
+                        v_add(total[q][1], sum[q][1]));
         }
     }
+}
+
+// One output row from one with its border.
+static void across(const float *x, const float *k, int nx, int64_t w, float *out)
+{
+    int64_t i = 0;
+    for (; i + 4 * LANES <= w; i += 4 * LANES) {
+        vec total[4] = {v_set(0), v_set(0), v_set(0), v_set(0)};
+        for (int t = 0; t < nx;) {
+            int stop = t + SHORT < nx ? t + SHORT : nx;
+            vec a = v_set(0), b = a, c = a, d = a;
+            for (; t < stop; t++) {
+                const float *p = x + i + t;
+                vec tap = v_set(k[t]);
+                a = v_fma(tap, v_load(p, LANES), a);
+                b = v_fma(tap, v_load(p + LANES, LANES), b);
+                c = v_fma(tap, v_load(p + 2 * LANES, LANES), c);
+                d = v_fma(tap, v_load(p + 3 * LANES, LANES), d);
+            }
+            total[0] = v_add(total[0], a);
+            total[1] = v_add(total[1], b);
+            total[2] = v_add(total[2], c);
+            total[3] = v_add(total[3], d);
+        }
+        for (int q = 0; q < 4; q++)
+            v_store(out + i + q * LANES, LANES, total[q]);
+    }
+    for (; i < w; i += LANES) {
+        vec total = v_set(0);
+        for (int t = 0; t < nx;) {
+            int stop = t + SHORT < nx ? t + SHORT : nx;
+            vec sum = v_set(0);
+            for (; t < stop; t++)
+                sum = v_fma(v_set(k[t]), v_load(x + i + t, w - i), sum);
+            total = v_add(total, sum);
+        }
+        v_store(out + i, w - i, total);
+    }
+}
+
+static void add_border(const struct convolve_job *j, float *row)
+{
+    int64_t before = j->nx / 2, w = j->w;
+    for (int64_t i = 1; i <= before; i++) {
+        int64_t left = beyond(-i, w, j->border), right = beyond(w - 1 + i, w, j->border);
+        row[before - i] = left < 0 ? 0 : row[before + left];
+        row[before + w - 1 + i] = right < 0 ? 0 : row[before + right];
+    }
+}
+
+// Items: (plane, group of output rows).
+static int convolve_items(void *ctx, int64_t begin, int64_t end, int64_t chunk)
+{
+    const struct convolve_job *j = ctx;
+    int64_t w = j->w, before = j->nx / 2, reads = j->ny + ROWS - 1;
+    kiln_tensor *scratch, *pointers;
+    (void)chunk;
+    int err = j->h->tensor_new(j->h, NULL, KILN_F32, 1, (int64_t[]){(ROWS + 1) * j->row}, &scratch);
+    if (err)
+        return err;
+    err = j->h->tensor_new(j->h, NULL, KILN_I64, 1, &reads, &pointers);
+    if (err) {
+        j->h->tensor_free(j->h, scratch);
+        return err;
+    }
+    float *rows = kiln_f32(scratch), *nothing = rows + ROWS * j->row;
+    const float **from = pointers->data;
+    for (int64_t i = 0; i < w; i++)
+        nothing[i] = 0;
+    for (int64_t item = begin; item < end; item++) {
+        int64_t first = item % j->groups * ROWS;
+        const float *plane = j->in + item / j->groups * j->height * w;
+        float *out = j->out + (item / j->groups * j->height + first) * w;
+        int64_t n = j->height - first < ROWS ? j->height - first : ROWS;
+        for (int64_t r = 0; r < reads; r++) {
+            int64_t at = beyond(first + r - j->ny / 2, j->height, j->border);
+            from[r] = at < 0 ? nothing : plane + at * w;
+        }
+        down(from, j->ky, j->ny, w, rows + before, j->row);
+        for (int64_t r = 0; r < n; r++) {
+            add_border(j, rows + r * j->row);
+            across(rows + r * j->row, j->kx, j->nx, w, out + r * w);
+        }
+    }
+    j->h->tensor_free(j->h, pointers);
+    j->h->tensor_free(j->h, scratch);
     return KILN_OK;
 }
 
 static int convolve(const kiln_host *h, const kiln_tensor *x, const float *kx, int nx,
                     const float *ky, int ny, int border, kiln_tensor *out)
 {
-    int64_t height = x->shape[2], width = x->shape[3], rows = x->shape[0] * x->shape[1] * height;
-    int64_t grain = grain_of(width * nx), chunks = (rows + grain - 1) / grain;
-    int64_t padded = (width + nx + LANES) / LANES * LANES, between = ny ? rows * width : 0;
-    kiln_tensor *scratch;
-    int err = h->tensor_new(h, NULL, KILN_F32, 1, (int64_t[]){chunks * padded + between}, &scratch);
-    if (err)
-        return err;
-    float *row = kiln_f32(scratch), *middle = row + chunks * padded;
+    static const float one[1] = {1};
+    int64_t height = x->shape[2], width = x->shape[3];
     struct convolve_job job = {
-        kiln_f32(x), ny ? middle : kiln_f32(out), row, kx, height, width, padded, nx, border};
-    err = each(h, rows, grain, along_rows, &job);
-    if (!err && ny) {
-        job.in = middle;
-        job.out = kiln_f32(out);
-        job.kernel = ky;
-        job.taps = ny;
-        err = each(h, rows, grain, along_columns, &job);
-    }
-    h->tensor_free(h, scratch);
-    return err;
+        .h = h,
+        .in = kiln_f32(x),
+        .out = kiln_f32(out),
+        .kx = kx,
+        .ky = ny ? ky : one,
+        .height = height,
+        .w = width,
+        .row = (width + nx + LANES) / LANES * LANES,
+        .groups = (height + ROWS - 1) / ROWS,
+        .nx = nx,
+        .ny = ny ? ny : 1,
+        .border = border,
+    };
+    int64_t grain = grain_of(width * ROWS * 2);
+    return each(h, x->shape[0] * x->shape[1] * job.groups, grain < 4 ? 4 : grain, convolve_items,
+                &job);
 }
 
 void CPU(convolve_init)(kiln_ops *ops)

@@ -27,8 +27,12 @@ void layout_init_avx2(kiln_ops *ops);
 void layout_init_avx512(kiln_ops *ops);
 void norm_init_avx2(kiln_ops *ops);
 void norm_init_avx512(kiln_ops *ops);
+void resize_init_avx2(kiln_ops *ops);
+void resize_init_avx512(kiln_ops *ops);
 void row_norm_init_avx2(kiln_ops *ops);
 void row_norm_init_avx512(kiln_ops *ops);
+void tokens_init_avx2(kiln_ops *ops);
+void tokens_init_avx512(kiln_ops *ops);
 void train_init_avx2(kiln_ops *ops);
 void train_init_avx512(kiln_ops *ops);
 

@@ -1,7 +1,10 @@
 // Samplers' arithmetic on images [n,c,h,w].
 // SPDX-License-Identifier: MIT
+#include "kernels/cpu/conv_plan.h"
 #include "kernels/cpu/cpu.h"
-#include "kernels/cpu/vec.h"
+#include "kernels/cpu/vec_math.h"
+
+#include <string.h>
 
 enum { TERMS = 8 };
 
@@ -95,8 +98,113 @@ static int blend(const kiln_host *h, const kiln_tensor *mask, const kiln_tensor 
     return each(h, n * c, grain_of(plane), blend_planes, &job);
 }
 
+struct noise_job {
+    const float *v, *z;
+    float *x;
+    float middle, slope;  // log of the deviation: middle + slope v
+};
+
+static int noise_chunk(void *ctx, int64_t begin, int64_t end, int64_t chunk)
+{
+    const struct noise_job *j = ctx;
+    (void)chunk;
+    for (int64_t i = begin; i < end; i += LANES) {
+        int64_t left = end - i;
+        vec log = v_fma(v_load(j->v + i, left), v_set(j->slope), v_set(j->middle));
+        vec x = v_load(j->x + i, left);
+        v_store(j->x + i, left, v_fma(vm_exp(log), v_load(j->z + i, left), x));
+    }
+    return KILN_OK;
+}
+
+static int add_range_noise(const kiln_host *h, const kiln_tensor *v, const kiln_tensor *z,
+                           double lo, double hi, kiln_tensor *x)
+{
+    struct noise_job job = {kiln_f32(v), kiln_f32(z), kiln_f32(x), (float)((lo + hi) / 4),
+                            (float)((hi - lo) / 4)};
+    return each(h, kiln_numel(x), grain_of(1), noise_chunk, &job);
+}
+
+struct threshold_job {
+    const kiln_host *h;
+    const float *x;
+    float *out;
+    int64_t size;  // of a row
+    double quantile, max;
+};
+
+// Without the sign, floats are ordered as their bits are, a NaN above all.
+static inline uint32_t magnitude_bits(float x)
+{
+    uint32_t u;
+    memcpy(&u, &x, sizeof(u));
+    return u & 0x7fffffffu;
+}
+
+// The magnitude that rank of the n others are below, by its digits from the left: how many have a
+// digit of each kind says which the wanted one has. Of the digit, 11 bits; count has room for them.
+static double magnitude_of_rank(const float *x, int64_t n, int64_t rank, int64_t *count)
+{
+    enum { DIGITS = 1 << 11 };
+    static const int shift[] = {20, 9, 0};
+    uint32_t found = 0, known = 0;
+    for (int pass = 0; pass < 3; pass++) {
+        uint32_t digits = pass < 2 ? DIGITS - 1 : (1 << 9) - 1, digit = 0;
+        memset(count, 0, DIGITS * sizeof(*count));
+        for (int64_t i = 0; i < n; i++) {
+            uint32_t u = magnitude_bits(x[i]);
+            if ((u & known) == found)
+                count[u >> shift[pass] & digits]++;
+        }
+        while (rank >= count[digit])
+            rank -= count[digit++];
+        found |= digit << shift[pass];
+        known |= digits << shift[pass];
+    }
+    float value;
+    memcpy(&value, &found, sizeof(value));
+    return (double)value;
+}
+
+static int threshold_rows(void *ctx, int64_t begin, int64_t end, int64_t chunk)
+{
+    const struct threshold_job *j = ctx;
+    kiln_tensor *owner;
+    (void)chunk;
+    int64_t *count = scratch_new(j->h, (1 << 11) * sizeof(*count), &owner);
+    if (!count)
+        return KILN_ERR_MEMORY;
+    for (int64_t r = begin; r < end; r++) {
+        const float *x = j->x + r * j->size;
+        float *out = j->out + r * j->size;
+        // Between two elements: linear, as torch.quantile.
+        double rank = j->quantile * (double)(j->size - 1);
+        int64_t below = (int64_t)rank, above = below + (below < j->size - 1);
+        double first = magnitude_of_rank(x, j->size, below, count);
+        double second = magnitude_of_rank(x, j->size, above, count);
+        double s = first + (rank - (double)below) * (second - first);
+        s = s < 1 ? 1 : s > j->max ? j->max : s;
+        for (int64_t i = 0; i < j->size; i++) {  // first divided: a clamped one is 1 exactly
+            double y = (double)x[i] / s;
+            out[i] = (float)(y < -1 ? -1 : y > 1 ? 1 : y);
+        }
+    }
+    j->h->tensor_free(j->h, owner);
+    return KILN_OK;
+}
+
+static int dynamic_threshold(const kiln_host *h, const kiln_tensor *x, double quantile, double max,
+                             kiln_tensor *out)
+{
+    int64_t n = x->shape[0];
+    struct threshold_job job = {h, kiln_f32(x), kiln_f32(out), kiln_numel(x) / n, quantile, max};
+    return each(h, n, 1, threshold_rows, &job);
+}
+
 void CPU(image_init)(kiln_ops *ops)
 {
     ops->combine = combine;
     ops->blend = blend;
+    ops->add_range_noise = add_range_noise;
+    ops->dynamic_threshold = dynamic_threshold;
 }

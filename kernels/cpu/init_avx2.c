@@ -10,7 +10,9 @@ void kernels_init_avx2(kiln_ops *ops, int precision)
     norm_init_avx2(ops);
     row_norm_init_avx2(ops);
     image_init_avx2(ops);
+    resize_init_avx2(ops);
     convolve_init_avx2(ops);
+    tokens_init_avx2(ops);
     train_init_avx2(ops);
     matrix_init_avx2(ops, precision);
 }

@@ -10,7 +10,9 @@ void kernels_init_avx512(kiln_ops *ops, int precision)
     norm_init_avx512(ops);
     row_norm_init_avx512(ops);
     image_init_avx512(ops);
+    resize_init_avx512(ops);
     convolve_init_avx512(ops);
+    tokens_init_avx512(ops);
     train_init_avx512(ops);
     matrix_init_avx512(ops, precision);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/cpu/cpu.h"
-#include "kernels/cpu/vec.h"
+#include "kernels/cpu/vec_transpose.h"
 
 #include <string.h>
 
@@ -13,6 +13,30 @@ struct transpose_job {
 
 enum { PIXELS = 256 };  // of a block: what is touched of all channels stays in L1 or L2
 
+// x [columns of x_row floats] -> out [rows of out_row floats], squares of LANES at a time.
+static void transpose_block(const float *x, int64_t x_row, int64_t rows, int64_t columns,
+                            float *out, int64_t out_row)
+{
+    for (int64_t r = 0; r < rows; r += LANES)
+        for (int64_t k = 0; k < columns; k += LANES) {
+            vec v[LANES];
+            for (int64_t i = 0; i < LANES; i++)
+                v[i] = r + i < rows ? v_load(x + (r + i) * x_row + k, columns - k) : v_set(0);
+            v_transpose(v);
+            for (int64_t i = 0; i < LANES && k + i < columns; i++)
+                v_store(out + (k + i) * out_row + r, rows - r, v[i]);
+        }
+}
+
+// Pictures have three channels: a square of them is mostly empty.
+static void transpose_few(const float *x, int64_t x_row, int64_t rows, int64_t columns, float *out,
+                          int64_t out_row)
+{
+    for (int64_t k = 0; k < columns; k++)
+        for (int64_t r = 0; r < rows; r++)
+            out[k * out_row + r] = x[r * x_row + k];
+}
+
 // x [n,rows,columns] -> out [n,columns,rows]; the pixels are the columns on the way to NHWC, the
 // rows on the way back. Items: (image, block of pixels).
 static int transpose_items(void *ctx, int64_t begin, int64_t end, int64_t chunk)
@@ -22,15 +46,11 @@ static int transpose_items(void *ctx, int64_t begin, int64_t end, int64_t chunk)
     (void)chunk;
     for (int64_t item = begin; item < end; item++) {
         int64_t first = item % j->blocks * PIXELS, image = item / j->blocks * pixels * c;
-        int64_t last = first + PIXELS < pixels ? first + PIXELS : pixels;
-        const float *x = j->x + image;
-        float *out = j->out + image;
-        for (int64_t k = 0; k < c; k++)
-            for (int64_t p = first; p < last; p++)
-                if (j->to_nhwc)
-                    out[p * c + k] = x[k * pixels + p];
-                else
-                    out[k * pixels + p] = x[p * c + k];
+        int64_t n = pixels - first < PIXELS ? pixels - first : PIXELS;
+        const float *x = j->x + image + (j->to_nhwc ? first : first * c);
+        float *out = j->out + image + (j->to_nhwc ? first * c : first);
+        (c < LANES / 2 ? transpose_few : transpose_block)(x, j->columns, j->to_nhwc ? c : n,
+                                                          j->to_nhwc ? n : c, out, j->rows);
     }
     return KILN_OK;
 }

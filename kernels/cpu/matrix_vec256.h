@@ -42,10 +42,24 @@ static inline void v_stream(float *p, vec x)
 
 static inline vec v_load_bf16(const uint16_t *p, int64_t n)
 {
+    if (n >= LANES) {
+        __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
+        return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+    }
     uint32_t x[LANES] = {0};
     for (int i = 0; i < LANES && i < n; i++)
         x[i] = (uint32_t)p[i] << 16;
     return _mm256_castsi256_ps(_mm256_loadu_si256((const __m256i *)(const void *)x));
+}
+
+static inline vec v_load_f16(const uint16_t *p, int64_t n)
+{
+    if (n >= LANES)
+        return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
+    uint16_t x[LANES] = {0};
+    for (int i = 0; i < n; i++)
+        x[i] = p[i];
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)x));
 }
 
 // Rounds to nearest, ties to even; NaN stays NaN.

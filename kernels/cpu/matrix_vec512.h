@@ -42,6 +42,11 @@ static inline vec v_load_bf16(const uint16_t *p, int64_t n)
     return _mm512_castsi512_ps(_mm512_slli_epi32(x, 16));
 }
 
+static inline vec v_load_f16(const uint16_t *p, int64_t n)
+{
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(v_lanes(n), p));
+}
+
 // Rounds to nearest, ties to even; NaN stays NaN.
 static inline void v_store_bf16(uint16_t *p, int64_t n, vec x)
 {

@@ -269,25 +269,6 @@ static void test_row_norms(const struct check *c)
     }
 }
 
-static void test_convolve(const struct check *c)
-{
-    for (int i = 0; i < 60; i++) {
-        int64_t h = check_int(1, 40), w = check_int(1, 40), n = check_int(1, 2);
-        int nx = (int)check_int(0, 9) * 2 + 1, ny = i % 4 ? (int)check_int(0, 9) * 2 + 1 : 0;
-        float kx[19], ky[19];
-        for (int t = 0; t < 19; t++) {
-            kx[t] = check_float(-1, 1);
-            ky[t] = check_float(-1, 1);
-        }
-        kiln_tensor *x = check_normal(4, SHAPE(n, 2, h, w), 0, 1);
-        kiln_tensor *want = check_like(x), *got = check_like(x);
-        int border = i % 2 ? KILN_ZERO : KILN_REFLECT;
-        c->ref->convolve(c->host, x, kx, nx, ky, ny, border, want);
-        check_ok(c, c->ops->convolve(c->host, x, kx, nx, ky, ny, border, got));
-        check_near(got, want, 1e-5, 1e-6, "convolve %dx%d by %d, %d", (int)h, (int)w, nx, ny);
-    }
-}
-
 static void test_mse(const struct check *c)
 {
     for (int i = 0; i < 12; i++) {
@@ -440,7 +421,6 @@ int main(int argc, char **argv)
          0},
         {"group_norm is the reference's", test_group_norm, NULL, 0},
         {"layer_norm and rms_norm are the reference's", test_row_norms, NULL, 0},
-        {"convolve is the reference's", test_convolve, NULL, 0},
         {"combine is the reference's to the last place", test_combine, NULL, 0},
         {"blend is the reference's", test_blend, NULL, 0},
         {"mse is the reference's", test_mse, NULL, 0},
