@@ -166,9 +166,27 @@ static char *input_name(const char *prefix, const kiln_param *p, size_t k)
                                  : xformat("%s.%s", prefix, p->name);
 }
 
+// Rows that are all the same become one: [ rect … ] makes a mask for each image, and a filter as an
+// argument is the same for all.
+static int merge_rows(const kiln_tensor **t)
+{
+    size_t n = (size_t)(*t)->shape[0], bytes = tensor_bytes(*t) / n;
+    const char *row = tensor_data(*t);
+    for (size_t i = 1; i < n; i++)
+        if (memcmp(row, row + i * bytes, bytes))
+            return KILN_OK;
+    kiln_tensor *one;
+    int e = n == 1 ? KILN_SAME : tensor_pick_rows(*t, 1, (int64_t[]){0}, &one);
+    if (e)
+        return e == KILN_SAME ? KILN_OK : e;
+    tensor_unref(*t);
+    *t = one;
+    return KILN_OK;
+}
+
 // In the range lo to hi; those of filters in [-1,1], in which views are run.
 static int store_in_range(const struct bound *b, struct state *s, const char *prefix, int capture,
-                          double lo, double hi)
+                          int of_filter, double lo, double hi)
 {
     int e = KILN_OK;
     for (uint32_t i = 0; i < b->def->node->n_params && !e; i++) {
@@ -181,7 +199,7 @@ static int store_in_range(const struct bound *b, struct state *s, const char *pr
             const struct bound_chain *c = b->items[i].item[k].chain;
             for (size_t j = 0; j < c->n && !e; j++) {
                 char *inner = xformat("%s.%s.%zu.%zu", prefix, p->name, k, j);
-                e = store_in_range(c->node[j], s, inner, 0, -1, 1);
+                e = store_in_range(c->node[j], s, inner, 0, 1, -1, 1);
                 free(inner);
             }
         }
@@ -193,11 +211,20 @@ static int store_in_range(const struct bound *b, struct state *s, const char *pr
             e = !s->image ? fail(KILN_ERR_ARG, "%s: %s: there is no image to capture",
                                  b->def->node->name, p->name)
                           : image_to_range(s->image, s->lo, s->hi, lo, hi, &image);
+            for (int64_t r = 0; r < s->n && !e; r++)
+                if (s->t[r] == KILN_NOISE)
+                    e = fail(
+                        KILN_ERR_ARG,
+                        "%s: %s: it takes the image of the moment, which is pure noise: put it "
+                        "before 'randn', or say %s=",
+                        b->def->node->name, p->name, p->name);
             in[0] = image;
         }
         for (uint32_t k = 0; k < n && !e; k++) {
             if (!in[k])
                 continue;
+            if (of_filter && (e = merge_rows(&in[k])))
+                break;
             char *name = input_name(prefix, p, k);
             state_put_tensor(s, name, tensor_ref(in[k]));
             free(name);
@@ -210,7 +237,7 @@ static int store_in_range(const struct bound *b, struct state *s, const char *pr
 int store_inputs(const struct bound *b, struct state *s, const char *prefix, int capture)
 {
     double lo = s->net ? s->net->net.lo : s->lo, hi = s->net ? s->net->net.hi : s->hi;
-    return store_in_range(b, s, prefix, capture, lo, hi);
+    return store_in_range(b, s, prefix, capture, 0, lo, hi);
 }
 
 int stored_inputs(const struct state *s, const char *prefix, const struct bound *b,

@@ -23,6 +23,6 @@ host_sources = \
 	host/training.c host/training.h host/utf8.h host/util.c host/util.h host/verb_check.c \
 	host/verb_completion.c host/verb_help.c host/verb_inspect.c host/verb_list.c \
 	host/verb_new.c host/verb_recipe.c host/verb_run.c host/verb_version.c host/verbs.c \
-	host/verbs.h host/view.c host/view.h host/weights_file.c host/weights_file.h \
+	host/verbs.h host/view.c host/view.h host/view_probe.c host/view_probe.h host/weights_file.c host/weights_file.h \
 	host/weights_folder.c host/weights_json.c host/weights_part.c host/weights_part.h \
 	host/wrap.c host/wrap.h host/zip.c host/zip.h

@@ -1,0 +1,42 @@
+// What a filter is found to be, by trying it: a signed permutation of the values, orthogonal with
+// an inverse of its own, or linear. SPDX-License-Identifier: MIT
+#ifndef HOST_VIEW_PROBE_H
+#define HOST_VIEW_PROBE_H
+
+#include "view.h"
+
+enum proof { UNPROVED, PERMUTATION, INVERSE, LINEAR };
+
+// What was found of the filter for one shape and one set of its own images.
+struct shape_proof {
+    int64_t chw[3];
+    enum proof proof;
+    int32_t *index;  // of a permutation: out[i] = sign[i] in[index[i]], over c h w
+    float *sign;
+    int turns;  // is there a sign -1, or an inverse: the middle of a range is not at rest
+    const kiln_tensor **in;  // the images that it was tried with, references
+    uint32_t n_in;
+};
+
+struct kiln_filter {
+    const struct bound_chain *chain;  // of the arguments, which outlive this
+    char *name;                       // "view.0": where its images are in the State
+    uint32_t flags;
+    struct instance **instance;
+    size_t n;
+    struct shape_proof *proof;
+    size_t n_proofs;
+};
+
+// The filter, or the inverse of each of its nodes from the last to the first, on x [n,c,h,w].
+int filter_through(const kiln_filter *f, const struct context *outer, const kiln_tensor *x,
+                   int inverse, kiln_tensor **out);
+// The images of its nodes, as references, in order.
+int filter_inputs(const kiln_filter *f, const struct context *outer, const kiln_tensor ***in,
+                  uint32_t *n_in);
+// Finds out what the flags ask for, once for each shape; fails with the reason.
+int filter_prove(const kiln_filter *f, const struct context *c, const int64_t *chw,
+                 const struct shape_proof **out);
+void shape_proof_free(struct shape_proof *p);
+
+#endif
