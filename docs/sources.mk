@@ -5,5 +5,5 @@ dist_nodedoc_DATA = \
 	docs/nodes/README.md docs/nodes/anagram.md docs/nodes/cfg.md docs/nodes/figures.md \
 	docs/nodes/filters.md docs/nodes/host.md docs/nodes/hybrid.md docs/nodes/inpaint.md \
 	docs/nodes/mix.md docs/nodes/mnist-unet.md docs/nodes/regions.md docs/nodes/scheduler.md \
-	docs/nodes/trace.md docs/nodes/trainer.md
+	docs/nodes/text.md docs/nodes/trace.md docs/nodes/trainer.md
 EXTRA_DIST += docs/digits.png

@@ -401,7 +401,7 @@ int run_chain(const struct chain *c)
             free(message);
         }
         running_free(&r);
-        return EXIT_USAGE;
+        return e == KILN_ERR_IO ? EXIT_FAILED : EXIT_USAGE;  // a file is wrong, not the line
     }
     if (runtime.dry_run) {
         status = verb_end(dry_run(&r));

@@ -84,6 +84,7 @@ example() {
     done
     cp "$top_srcdir"/tests/golden/mnist-weights-plain.safetensors mnist-denoiser.safetensors
     echo $'step\tloss\n1\t0.5\n2\t0.25' >log.tsv
+    cp "$top_srcdir"/tests/golden/torch-prompts.pth prompts.pth
     export KILN_MODELS=.
     for name in $(nodes); do
         line=$(example "$name")
