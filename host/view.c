@@ -26,7 +26,24 @@ int filter_new(const struct bound_chain *chain, uint32_t flags, const char *name
         if (e)
             return e;
     }
+    if (f->n < 2 || !(flags & KILN_PARAM_VIEW))
+        return KILN_OK;
+    f->part = xcalloc(f->n, sizeof(*f->part));
+    for (size_t k = 0; k < f->n; k++)
+        f->part[k] = (kiln_filter){.chain = chain,
+                                   .first = k,
+                                   .name = f->name,
+                                   .flags = flags,
+                                   .instance = &f->instance[k],
+                                   .n = 1};
     return KILN_OK;
+}
+
+static void free_proofs(kiln_filter *f)
+{
+    for (size_t i = 0; i < f->n_proofs; i++)
+        shape_proof_free(&f->proof[i]);
+    free(f->proof);
 }
 
 void filter_free(kiln_filter *f)
@@ -35,9 +52,10 @@ void filter_free(kiln_filter *f)
         return;
     for (size_t i = 0; i < f->n; i++)
         instance_free(f->instance[i]);
-    for (size_t i = 0; i < f->n_proofs; i++)
-        shape_proof_free(&f->proof[i]);
-    free(f->proof);
+    free_proofs(f);
+    for (size_t i = 0; f->part && i < f->n; i++)
+        free_proofs(&f->part[i]);
+    free(f->part);
     free(f->instance);
     free(f->name);
     free(f);
@@ -81,8 +99,9 @@ static int node_inputs(const kiln_filter *f, const struct context *outer, size_t
     *n_in = 0;
     if (!outer || !outer->line)
         return KILN_OK;
-    char *prefix = xformat("in.%lld.%s.%zu", (long long)outer->line->no, f->name, k);
-    int e = stored_inputs(outer->state, prefix, f->chain->node[k], in, n_in);
+    size_t node = f->first + k;
+    char *prefix = xformat("in.%lld.%s.%zu", (long long)outer->line->no, f->name, node);
+    int e = stored_inputs(outer->state, prefix, f->chain->node[node], in, n_in);
     free(prefix);
     return e;
 }
@@ -108,6 +127,42 @@ int filter_inputs(const kiln_filter *f, const struct context *outer, const kiln_
     return KILN_OK;
 }
 
+// out[i] = s in[index[i]], or its inverse; signs leave variances alone.
+static int permute(const struct shape_proof *p, const kiln_tensor *x, int inverse, int use_sign,
+                   kiln_tensor **out)
+{
+    int e = tensor_new(KILN_F32, x->ndim, x->shape, out);
+    if (e)
+        return e;
+    int64_t n = p->chw[0] * p->chw[1] * p->chw[2];
+    for (int64_t r = 0; r < x->shape[0]; r++) {
+        const float *in = kiln_f32(x) + r * n;
+        float *o = kiln_f32(*out) + r * n;
+        for (int64_t i = 0; i < n; i++) {
+            float s = use_sign ? p->sign[i] : 1.0f;
+            if (inverse)
+                o[p->index[i]] = s * in[i];
+            else
+                o[i] = s * in[p->index[i]];
+        }
+    }
+    return KILN_OK;
+}
+
+// Of a chain that mixes values, a node that only moves them.
+static int move_back(const kiln_filter *part, const struct context *outer, kiln_tensor **x)
+{
+    const struct shape_proof *p;
+    kiln_tensor *back;
+    int e = filter_prove(part, outer, (*x)->shape + 1, &p);
+    e = e ? e : permute(p, *x, 1, 1, &back);
+    if (!e) {
+        tensor_unref(*x);
+        *x = back;
+    }
+    return e;
+}
+
 int filter_through(const kiln_filter *f, const struct context *outer, const kiln_tensor *x,
                    int inverse, kiln_tensor **out)
 {
@@ -120,6 +175,10 @@ int filter_through(const kiln_filter *f, const struct context *outer, const kiln
     int e = KILN_OK;
     for (size_t k = 0; k < f->n && !e; k++) {
         size_t at = inverse ? f->n - 1 - k : k;
+        if (inverse && !instance_node(f->instance[at])->filter->inverse) {
+            e = move_back(&f->part[at], outer, &now);
+            continue;
+        }
         struct context context = {.state = outer ? outer->state : NULL};
         const kiln_tensor **in;
         uint32_t n_in;
@@ -154,28 +213,6 @@ static void lend(struct instance *x, const kiln_tensor *t)
 {
     GROW(x->borrowed, x->n_borrowed);
     x->borrowed[x->n_borrowed++] = t;
-}
-
-// out[i] = s in[index[i]], or its inverse; signs leave variances alone.
-static int permute(const struct shape_proof *p, const kiln_tensor *x, int inverse, int use_sign,
-                   kiln_tensor **out)
-{
-    int e = tensor_new(KILN_F32, x->ndim, x->shape, out);
-    if (e)
-        return e;
-    int64_t n = p->chw[0] * p->chw[1] * p->chw[2];
-    for (int64_t r = 0; r < x->shape[0]; r++) {
-        const float *in = kiln_f32(x) + r * n;
-        float *o = kiln_f32(*out) + r * n;
-        for (int64_t i = 0; i < n; i++) {
-            float s = use_sign ? p->sign[i] : 1.0f;
-            if (inverse)
-                o[p->index[i]] = s * in[i];
-            else
-                o[i] = s * in[p->index[i]];
-        }
-    }
-    return KILN_OK;
 }
 
 static int apply(const kiln_filter *f, const struct context *c, const kiln_tensor *x, int inverse,

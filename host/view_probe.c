@@ -21,7 +21,8 @@ static const char *title(const kiln_filter *f)
 {
     static char line[200];
     struct text t = {0};
-    bound_chain_recipe(&t, f->chain, 0);
+    struct bound_chain chain = {f->chain->node + f->first, f->n};
+    bound_chain_recipe(&t, &chain, 0);
     snprintf(line, sizeof(line), "%s", t.s ? t.s : "");
     text_free(&t);
     return line;
@@ -147,9 +148,13 @@ static int probe_inverse(kiln_filter *f, const struct context *c, struct shape_p
     int64_t shape[4] = {1, p->chw[0], p->chw[1], p->chw[2]};
     kiln_tensor *x = NULL, *y = NULL, *fx = NULL, *fy = NULL, *back = NULL;
     int linear, is = 0;
-    for (size_t i = 0; i < f->n; i++)
-        if (!instance_node(f->instance[i])->filter->inverse)
+    for (size_t i = 0; i < f->n; i++) {
+        const struct shape_proof *moves;
+        if (instance_node(f->instance[i])->filter->inverse)
+            continue;
+        if (!f->part || filter_prove(&f->part[i], c, p->chw, &moves) || moves->proof != PERMUTATION)
             return KILN_OK;
+    }
     int e = probe_linear(f, c, p, &linear);
     e = e ? e : random_images(shape, 3, &x);
     e = e ? e : random_images(shape, 4, &y);

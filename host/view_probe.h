@@ -20,10 +20,12 @@ struct shape_proof {
 
 struct kiln_filter {
     const struct bound_chain *chain;  // of the arguments, which outlive this
+    size_t first;                     // node of the chain
     char *name;                       // "view.0": where its images are in the State
     uint32_t flags;
-    struct instance **instance;
+    struct instance **instance;  // [n]
     size_t n;
+    kiln_filter *part;  // [n] of a view of several nodes, each alone
     struct shape_proof *proof;
     size_t n_proofs;
 };
