@@ -12,6 +12,7 @@ struct run_job {
     struct conv_plan plan;
     int bf16;              // type of the input
     int64_t channels;      // of a pixel in scratch, whole steps
+    int64_t pitch;         // channels from one pixel to the next
     int64_t part;          // bytes of one part of a block
     int64_t splits;        // of the panels of all phases
     const int64_t *steps;  // by tap and 32 channels: bytes from position 0
@@ -45,11 +46,11 @@ static void split_row(const struct run_job *job, const void *from, int64_t at, i
                       int64_t stride, char *to)
 {
     int64_t c = job->p->c, channels = job->channels, step = stride * c;
-    if (c == channels && stride == 1) {  // one long pixel
+    if (c == job->pitch && stride == 1) {  // one long pixel
         c = channels = c * pixels;
         pixels = 1;
     }
-    for (int64_t x = 0; x < pixels; x++, at += step, to += channels * 2)
+    for (int64_t x = 0; x < pixels; x++, at += step, to += job->pitch * 2)
         if (job->p->parts == 2 && !job->bf16)
             split_pixel(from, 0, at, c, channels, to, job->part, 2);
         else if (job->p->parts == 1 && job->bf16)
@@ -62,7 +63,7 @@ static void copy_block(const struct run_job *job, const struct conv_block *b, ch
 {
     const struct conv_plan *p = &job->plan;
     const void *x = tensor_at(job->pass->x);
-    int64_t s = p->g->in_stride, c = job->p->c, pixel = job->channels * 2, first, last;
+    int64_t s = p->g->in_stride, c = job->p->c, pixel = job->pitch * 2, first, last;
     conv_block_range(p, b, &first, &last);
     if (p->plane_w == p->pitch && s == 1 && b->images == 1 && p->g->dy0 == p->g->dy1) {
         split_row(job, x, ((b->image * p->ih) + first) * p->iw * c, (last - first) * p->iw, 1, to);
@@ -91,7 +92,7 @@ static void run_rows(const struct run_job *job, const char *a, int phase, int64_
     int64_t taps = p->first[phase + 1] - p->first[phase];
     struct tile_args args = {
         .a = a,
-        .a_row = job->channels * 2,
+        .a_row = job->pitch * 2,
         .a_part = job->part,
         .a_step = job->steps + p->first[phase] * per_tap,
         .steps = taps * per_tap,
@@ -135,7 +136,7 @@ static void run_items(const struct run_job *job, const struct conv_block *b, con
             int64_t last = smaller(stop, begin + group) - phase * panels;
             for (int64_t s = 0; s < b->segments; s++)
                 for (int64_t m = 0; m < b->positions; m += 32)
-                    run_rows(job, a + (s * b->segment_step + m) * job->channels * 2, phase, first,
+                    run_rows(job, a + (s * b->segment_step + m) * job->pitch * 2, phase, first,
                              last, pixel + s * b->positions + m, smaller(32, b->positions - m));
         }
         begin = stop;
@@ -146,7 +147,7 @@ static int run_units(void *ctx, int64_t begin, int64_t end, int64_t chunk)
 {
     const struct run_job *job = ctx;
     const struct conv_plan *plan = &job->plan;
-    int64_t map = round_up(job->p->parts * job->part + 32 * job->channels * 2, 64);
+    int64_t map = round_up(job->p->parts * job->part + 32 * job->pitch * 2, 64);
     int64_t most = (plan->images * plan->rows + plan->block_rows) * plan->pitch;
     int64_t items = packed_panels(job->p->o, 32) * job->p->g.phases;
     kiln_tensor *owner;
@@ -174,11 +175,17 @@ int conv_amx_run(const kiln_host *h, const kiln_packed *p, const struct conv_pas
     struct run_job job = {.h = h, .p = p, .pass = pass};
     kiln_tensor *owner;
     job.channels = round_up(p->c, TILE_DEPTH);
-    conv_plan_init(&job.plan, &p->g, pass->n, pass->ih, pass->iw, pass->oh, pass->ow,
-                   job.channels * 2 * p->parts);
+    // Pixels a multiple of 2 KiB apart would fall into one or two sets of the first level cache.
+    job.pitch = job.channels + (job.channels % 1024 == 0 ? TILE_DEPTH : 0);
+    // A few rows stay in one block whatever their size: each block reads all weights again.
+    enum { FEW_ROWS = 128, FEW_BYTES = 4096 };
+    int64_t row_bytes = job.pitch * 2 * p->parts;
+    if (p->g.kernel == 1 && pass->n * pass->oh * pass->ow <= FEW_ROWS)
+        row_bytes = smaller(row_bytes, FEW_BYTES);
+    conv_plan_init(&job.plan, &p->g, pass->n, pass->ih, pass->iw, pass->oh, pass->ow, row_bytes);
     job.bf16 = tensor_type(pass->x) == WEIGHT_BF16;
     int64_t planes = (int64_t)p->g.in_stride * p->g.in_stride;
-    job.part = planes * job.plan.plane_positions * job.channels * 2;
+    job.part = planes * job.plan.plane_positions * job.pitch * 2;
     int64_t items = packed_panels(p->o, 32) * p->g.phases;
     job.splits = job.plan.blocks >= 16 ? 1 : (16 + job.plan.blocks - 1) / job.plan.blocks;
     job.splits = smaller(job.splits, items);
@@ -189,7 +196,7 @@ int conv_amx_run(const kiln_host *h, const kiln_packed *p, const struct conv_pas
     for (int64_t t = 0; t < taps; t++)
         for (int64_t i = 0; i < per_tap; i++)
             steps[t * per_tap + i] =
-                (conv_tap_position(&job.plan, &p->taps[t]) * job.channels + i * TILE_DEPTH) * 2;
+                (conv_tap_position(&job.plan, &p->taps[t]) * job.pitch + i * TILE_DEPTH) * 2;
     job.steps = steps;
     int err = h->parallel_for(h, job.plan.blocks * job.splits, 1, run_units, &job);
     h->tensor_free(h, owner);

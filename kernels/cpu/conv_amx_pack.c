@@ -70,19 +70,13 @@ static int pack_steps(void *ctx, int64_t begin, int64_t end, int64_t chunk)
 
 int conv_amx_pack(const kiln_host *h, kiln_packed *p, const struct weight_view *w)
 {
-    // Weights of 16 bits are widened first.
-    float *wide = NULL;
-    kiln_tensor *owner = NULL;
-    int64_t n = p->c * p->o * w->size;
-    if (w->type != WEIGHT_F32) {
-        struct weight_view all = {w->data, w->type, 1, 0, 1};
-        wide = scratch_new(h, (size_t)n * sizeof(float), &owner);
-        if (!wide)
-            return KILN_ERR_MEMORY;
-        for (int64_t i = 0; i < n; i++)
-            wide[i] = weight_at(&all, i, 0, 0);
+    kiln_tensor *owner;
+    struct weight_view wide = weights_f32(h, p->kind->isa, w, p->c * p->o * w->size, &owner);
+    struct pack_job job = {p, wide.data, w->c_step * w->size, w->o_step * w->size};
+    if (!wide.data) {
+        h->tensor_free(h, owner);
+        return KILN_ERR_MEMORY;
     }
-    struct pack_job job = {p, wide ? wide : w->data, w->c_step * w->size, w->o_step * w->size};
     int64_t items = p->first[p->g.phases] * packed_panels(p->o, 32);
     int64_t grain = (1 << 15) / (p->c * 32) + 1;
     int err = h->parallel_for(h, items, grain, pack_steps, &job);

@@ -29,23 +29,29 @@ static float *panel_data(const kiln_packed *p, int phase, int64_t panel)
            (p->first[phase] * p->width + panel * p->kind->isa->columns * taps) * p->c;
 }
 
-static int pack_taps(void *ctx, int64_t begin, int64_t end, int64_t chunk)
+// Items: (tap, panel).
+static int pack_panels(void *ctx, int64_t begin, int64_t end, int64_t chunk)
 {
     struct pack_job *job = ctx;
     kiln_packed *p = job->p;
     int64_t panels = packed_panels(p->o, p->kind->isa->columns);
+    int64_t c_step = job->w->c_step * job->w->size, o_step = job->w->o_step * job->w->size;
     int phase = 0;
     (void)chunk;
-    for (int64_t t = begin; t < end; t++) {
+    for (int64_t i = begin; i < end; i++) {
+        int64_t t = i / panels, panel = i % panels;
         while (t >= p->first[phase + 1])
             phase++;
         int64_t tap = p->taps[t].ky * p->g.kernel + p->taps[t].kx;
-        for (int64_t panel = 0; panel < panels; panel++) {
-            int64_t columns = panel_columns(p, panel), o = panel * p->kind->isa->columns;
-            float *to = panel_data(p, phase, panel) + (t - p->first[phase]) * p->c * columns;
-            for (int64_t c = 0; c < p->c; c++, to += columns)
-                for (int64_t j = 0; j < columns; j++)
-                    to[j] = o + j < p->o ? weight_at(job->w, c, o + j, tap) : 0;
+        int64_t columns = panel_columns(p, panel), o = panel * p->kind->isa->columns;
+        int64_t there = columns < p->o - o ? columns : p->o - o;
+        const float *from = (const float *)job->w->data + o * o_step + tap;
+        float *to = panel_data(p, phase, panel) + (t - p->first[phase]) * p->c * columns;
+        for (int64_t c = 0; c < p->c; c++, to += columns, from += c_step) {
+            for (int64_t j = 0; j < there; j++)
+                to[j] = from[j * o_step];
+            for (int64_t j = there; j < columns; j++)
+                to[j] = 0;
         }
     }
     return KILN_OK;
@@ -53,8 +59,14 @@ static int pack_taps(void *ctx, int64_t begin, int64_t end, int64_t chunk)
 
 int conv_f32_pack(const kiln_host *h, kiln_packed *p, const struct weight_view *w)
 {
-    struct pack_job job = {p, w};
-    return h->parallel_for(h, p->first[p->g.phases], 1, pack_taps, &job);
+    kiln_tensor *owner;
+    struct weight_view wide = weights_f32(h, p->kind->isa, w, p->c * p->o * w->size, &owner);
+    struct pack_job job = {p, &wide};
+    int64_t items = p->first[p->g.phases] * packed_panels(p->o, p->kind->isa->columns);
+    int64_t grain = (1 << 15) / (p->c * p->kind->isa->columns) + 1;
+    int err = wide.data ? h->parallel_for(h, items, grain, pack_panels, &job) : KILN_ERR_MEMORY;
+    h->tensor_free(h, owner);
+    return err;
 }
 
 struct run_job {

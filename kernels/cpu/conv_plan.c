@@ -203,6 +203,37 @@ float weight_at(const struct weight_view *w, int64_t c, int64_t o, int64_t tap)
     return w->type == WEIGHT_BF16 ? float_of_bf16(x) : float_of_f16(x);
 }
 
+struct widen_job {
+    const struct gemm_isa *isa;
+    const uint16_t *from;
+    int bf16;
+    float *to;
+};
+
+static int widen_chunk(void *ctx, int64_t begin, int64_t end, int64_t chunk)
+{
+    const struct widen_job *j = ctx;
+    (void)chunk;
+    j->isa->widen(j->from + begin, j->bf16, end - begin, j->to + begin);
+    return KILN_OK;
+}
+
+struct weight_view weights_f32(const kiln_host *h, const struct gemm_isa *isa,
+                               const struct weight_view *w, int64_t n, kiln_tensor **owner)
+{
+    struct weight_view wide = *w;
+    *owner = NULL;
+    if (w->type == WEIGHT_F32)
+        return wide;
+    float *to = scratch_new(h, (size_t)n * sizeof(float), owner);
+    struct widen_job job = {isa, w->data, w->type == WEIGHT_BF16, to};
+    wide.data = to;
+    wide.type = WEIGHT_F32;
+    if (to && h->parallel_for(h, n, 1 << 16, widen_chunk, &job))
+        wide.data = NULL;
+    return wide;
+}
+
 const float *as_f32(const kiln_host *h, const kiln_tensor *t, kiln_tensor **owner)
 {
     *owner = NULL;

@@ -84,6 +84,9 @@ struct weight_view {
     int64_t c_step, o_step, size;  // size: kernel * kernel
 };
 float weight_at(const struct weight_view *w, int64_t c, int64_t o, int64_t tap);
+// A view of n weights in F32: w itself, or of a copy that *owner owns. data NULL: failed.
+struct weight_view weights_f32(const kiln_host *h, const struct gemm_isa *isa,
+                               const struct weight_view *w, int64_t n, kiln_tensor **owner);
 int tensor_type(const kiln_tensor *t);  // WEIGHT_*
 void *tensor_at(const kiln_tensor *t);
 // t, or a copy in F32 that *owner owns. NULL: failed.

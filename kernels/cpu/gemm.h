@@ -45,6 +45,8 @@ struct gemm_isa {
                    int64_t rows, int64_t columns);
     // sum[c] += sum over rows of x[r][c].
     void (*add_rows)(const float *x, int64_t rows, int64_t columns, float *sum);
+    // n numbers of 16 bits as floats.
+    void (*widen)(const uint16_t *x, int bf16, int64_t n, float *out);
 };
 
 extern const struct gemm_isa gemm_avx2, gemm_avx512;

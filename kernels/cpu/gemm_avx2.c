@@ -45,4 +45,5 @@ const struct gemm_isa gemm_avx2 = {
                {NULL, full_1, full_2, full_3, full_4, full_5, full_6}},
     .finish = finish,
     .add_rows = add_rows,
+    .widen = widen,
 };

@@ -74,4 +74,5 @@ const struct gemm_isa gemm_avx512 = {
                 full_10, full_11, full_12, full_13, full_14}},
     .finish = finish,
     .add_rows = add_rows,
+    .widen = widen,
 };

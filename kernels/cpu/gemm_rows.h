@@ -98,3 +98,9 @@ static void add_rows(const float *x, int64_t rows, int64_t columns, float *sum)
         v_store(sum + j, columns - j, total);
     }
 }
+
+static void widen(const uint16_t *x, int bf16, int64_t n, float *out)
+{
+    for (int64_t i = 0; i < n; i += LANES)
+        v_store(out + i, n - i, bf16 ? v_load_bf16(x + i, n - i) : v_load_f16(x + i, n - i));
+}
