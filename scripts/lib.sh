@@ -27,9 +27,10 @@ libjansson-dev  pkg-config --exists jansson
 zlib1g-dev      pkg-config --exists zlib
 libcairo2-dev   pkg-config --exists cairo
 libgif-dev      test -e /usr/include/gif_lib.h
+g++             command -v g++ || command -v clang++
+libsentencepiece-dev  pkg-config --exists sentencepiece
 '
 test_needs='
-g++             command -v g++ || command -v clang++
 libcmocka-dev   pkg-config --exists cmocka
 bats            command -v bats
 xz-utils        command -v xz

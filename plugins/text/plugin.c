@@ -2,4 +2,4 @@
 // SPDX-License-Identifier: MIT
 #include "text.h"
 
-KILN_PLUGIN("org.kiln.text", "1.0", "MIT", &text_embeddings);
+KILN_PLUGIN("org.kiln.text", "1.0", "MIT", &text_embeddings, &text_t5);

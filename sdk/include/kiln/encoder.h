@@ -14,6 +14,9 @@ typedef struct kiln_encoder_ops {
     // One prompt, "" too; a shape equal for all prompts; *out is new and passes to the host.
     // Weights may be loaded by the first call; destroy frees them before the net is loaded.
     int (*encode)(kiln_self *self, const char *text, kiln_tensor **out);
+    // n different ones to out [n], where together is cheaper; NULL: it is not. Each to the bits that
+    // encode gives. After a failure out holds nothing.
+    int (*encode_all)(kiln_self *self, uint32_t n, const char *const *text, kiln_tensor **out);
 } kiln_encoder_ops;
 
 #ifdef __cplusplus
