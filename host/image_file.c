@@ -116,12 +116,15 @@ void image_quantise_row(const kiln_tensor *image, int64_t i, int64_t y, double l
                         int bits, uint8_t *row)
 {
     int64_t c = image->shape[1], h = image->shape[2], w = image->shape[3];
-    double most = bits == 16 ? 65535 : 255;
+    double most = bits == 16 ? 65535 : 255, range = hi - lo, part = 1 / range;
+    int exponent, exact = frexp(range, &exponent) == 0.5;  // a power of two: no rounding in part
     for (int64_t k = 0; k < c; k++) {
         const float *in = kiln_f32(image) + ((i * c + k) * h + y) * w;
         for (int64_t x = 0; x < w; x++) {
-            double v = ((double)in[x] - lo) / (hi - lo);
-            unsigned q = v > 0 ? (unsigned)(fmin(v, 1) * most + 0.5) : 0;  // NaN is not > 0
+            double v = (double)in[x] - lo;
+            v = exact ? v * part : v / range;
+            v = v > 0 ? v : 0;  // NaN is not > 0
+            unsigned q = (unsigned)(int)((v < 1 ? v : 1) * most + 0.5);
             if (bits == 16) {
                 row[(x * c + k) * 2] = (uint8_t)(q >> 8);
                 row[(x * c + k) * 2 + 1] = (uint8_t)q;

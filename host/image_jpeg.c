@@ -33,6 +33,7 @@ struct reader {
     size_t n;
     int64_t max_pixels;
     struct image_target target;
+    float value[256];  // of each sample
     uint8_t *row;
 };
 
@@ -106,12 +107,24 @@ static void on_progress(j_common_ptr jpeg)
     }
 }
 
+// Samples as they lie in most files: upright, so that pixels are side by side.
+static void put_plane(const float *value, const uint8_t *in, int channels, int64_t w, float *out)
+{
+    for (int64_t x = 0; x < w; x++)
+        out[x] = value[in[x * channels]];
+}
+
 static void put_row(const struct reader *r, int64_t y)
 {
     const struct image_target *t = &r->target;
     float *out = t->origin + y * t->down;
     const uint8_t *in = r->row;
     int channels = r->jpeg.out_color_components;
+    if (channels < 4 && t->right == 1) {
+        for (int k = 0; k < channels; k++)
+            put_plane(r->value, in + k, channels, r->jpeg.output_width, out + k * t->plane);
+        return;
+    }
     for (int64_t x = 0; x < r->jpeg.output_width; x++, out += t->right, in += channels) {
         if (channels == 4) {  // of ink; Adobe stores what is left white
             int flip = r->jpeg.saw_Adobe_marker ? 0 : 255;
@@ -119,7 +132,7 @@ static void put_row(const struct reader *r, int64_t y)
                 out[k * t->plane] = (float)((in[k] ^ flip) * (in[3] ^ flip)) / (255.0f * 255.0f);
         } else {
             for (int k = 0; k < channels; k++)
-                out[k * t->plane] = (float)in[k] / 255.0f;
+                out[k * t->plane] = r->value[in[k]];
         }
     }
 }
@@ -156,6 +169,8 @@ static int read_body(struct reader *r)
                          image_exif_orientation(r->bytes, r->n));
     if (e)
         return e;
+    for (int i = 0; i < 256; i++)
+        r->value[i] = (float)i / 255.0f;
     r->row = malloc((size_t)w * (size_t)jpeg->out_color_components);
     if (!r->row)
         return fail(KILN_ERR_MEMORY, "out of memory");

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "pool.h"
 
 struct state *state_new(void)
 {
@@ -346,6 +347,29 @@ void state_add_line(struct state *s, const char *line)
 
 // ---- ranges -------------------------------------------------------------------------------------
 
+struct range_job {
+    const float *x;
+    float *y;
+    double lo, scale, to_lo;
+};
+
+static int range_chunk(void *ctx, int64_t begin, int64_t end, int64_t chunk)
+{
+    const struct range_job *j = ctx;
+    (void)chunk;
+    for (int64_t i = begin; i < end; i++)
+        j->y[i] = (float)(j->to_lo + ((double)j->x[i] - j->lo) * j->scale);
+    return KILN_OK;
+}
+
+// out may be t.
+static int to_range(const kiln_tensor *t, double lo, double hi, double to_lo, double to_hi,
+                    kiln_tensor *out)
+{
+    struct range_job job = {kiln_f32(t), kiln_f32(out), lo, (to_hi - to_lo) / (hi - lo), to_lo};
+    return pool_for(kiln_numel(t), 1 << 18, range_chunk, &job);
+}
+
 int image_to_range(const kiln_tensor *t, double lo, double hi, double to_lo, double to_hi,
                    kiln_tensor **out)
 {
@@ -354,25 +378,24 @@ int image_to_range(const kiln_tensor *t, double lo, double hi, double to_lo, dou
         return KILN_OK;
     }
     int e = tensor_new(KILN_F32, t->ndim, t->shape, out);
-    if (e)
-        return e;
-    const float *x = kiln_f32(t);
-    float *y = kiln_f32(*out);
-    double scale = (to_hi - to_lo) / (hi - lo);
-    int64_t n = kiln_numel(t);
-    for (int64_t i = 0; i < n; i++)
-        y[i] = (float)(to_lo + ((double)x[i] - lo) * scale);
-    return KILN_OK;
+    return e ? e : to_range(t, lo, hi, to_lo, to_hi, *out);
 }
 
 int state_to_range(struct state *s, double lo, double hi)
 {
     if (s->image) {
-        kiln_tensor *image;
-        int e = image_to_range(s->image, s->lo, s->hi, lo, hi, &image);
-        if (e)
-            return e;
-        state_set_image(s, image);
+        int same = (s->lo == lo && s->hi == hi) || !(s->hi > s->lo);
+        if (!same && tensor_ours(s->image)) {
+            int e = to_range(s->image, s->lo, s->hi, lo, hi, s->image);
+            if (e)
+                return e;
+        } else {
+            kiln_tensor *image;
+            int e = image_to_range(s->image, s->lo, s->hi, lo, hi, &image);
+            if (e)
+                return e;
+            state_set_image(s, image);
+        }
     }
     s->lo = lo;
     s->hi = hi;

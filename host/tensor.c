@@ -252,6 +252,11 @@ void tensor_unref(const kiln_tensor *t)
     free(own);
 }
 
+int tensor_ours(const kiln_tensor *t)
+{
+    return !tensor_shared(t) && ((const struct tensor *)(const void *)t)->block > 0;
+}
+
 int tensor_shared(const kiln_tensor *t)
 {
     return atomic_load(&mutable(t)->refs) > 1;

@@ -18,6 +18,8 @@ int tensor_wrap(int dtype, int32_t ndim, const int64_t *shape, void *data, void 
 kiln_tensor *tensor_ref(const kiln_tensor *t);  // NULL gives NULL
 void tensor_unref(const kiln_tensor *t);        // NULL is fine
 int tensor_shared(const kiln_tensor *t);        // 1: more than one reference
+// 1: the one reference to memory that tensor_new gave, so that it may be written.
+int tensor_ours(const kiln_tensor *t);
 // A new one with the same data, converted to dtype (F32, F64, F16, BF16, I32, I64, U8).
 int tensor_convert(const kiln_tensor *t, int dtype, kiln_tensor **out);
 int tensor_copy_into(kiln_tensor *dst, const kiln_tensor *src);  // equal shapes; converts
