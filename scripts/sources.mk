@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-EXTRA_DIST += scripts/doc-pages scripts/lib.sh scripts/quickstart scripts/test \
-	scripts/train-models .ci/run
+EXTRA_DIST += scripts/bench scripts/doc-pages scripts/lib.sh scripts/quickstart scripts/test \
+	scripts/train-models .ci/run tests/bench/bench.py tests/bench/if_nets.py tests/bench/ops.c \
+	tests/bench/parts.py tests/bench/peak.h tests/bench/sides.py tests/bench/torch_side.py
 
 # For train-models: `make scripts/half`.
 EXTRA_PROGRAMS += scripts/half
