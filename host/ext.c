@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "embed.h"
 #include "error.h"
 #include "instance.h"
 #include "ops_check.h"
@@ -165,16 +166,7 @@ static int encode(const kiln_host *h, const char *const *text, uint32_t n)
 {
     struct state *s;
     int e = state_of(h, &s);
-    for (uint32_t i = 0; i < n && !e; i++) {
-        kiln_tensor *emb;
-        int64_t prompt = prompt_handle(text[i]);
-        e = state_embedding(s, prompt, instance_node(host_instance(h))->name, &emb);
-        if (e)
-            break;
-        GROW(s->cond, s->n_cond);
-        s->cond[s->n_cond++] = (struct cond){prompt, emb};
-    }
-    return e;
+    return e ? e : embed_all(s, text, n, instance_node(host_instance(h))->name);
 }
 
 const kiln_state ext_state = {

@@ -22,6 +22,7 @@ struct context {
 struct cond_entry {
     int64_t prompt;
     kiln_tensor **tensor;  // [net->n_cond]
+    uint64_t from;         // the encoder, or the embedding, that it was made of; 0: none
 };
 
 struct instance {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "embed.h"
 #include "error.h"
 #include "inputs.h"
 #include "nodes.h"
@@ -308,29 +309,9 @@ static const kiln_param encode_params[] = {
      "more prompts than the images'", 0, 0},
 };
 
-static int encode_one(struct state *s, int64_t prompt)
-{
-    kiln_tensor *emb;
-    for (size_t i = 0; i < s->n_cond; i++)
-        if (s->cond[i].prompt == prompt)
-            return KILN_OK;
-    int e = state_embedding(s, prompt, "encode", &emb);
-    if (e)
-        return e;
-    GROW(s->cond, s->n_cond);
-    s->cond[s->n_cond++] = (struct cond){prompt, emb};
-    return KILN_OK;
-}
-
 static int encode_apply(struct bound *b, struct state *s)
 {
-    int e = KILN_OK;
-    for (int64_t i = 0; i < s->n && !e; i++)
-        if (s->prompt[i] >= 0)
-            e = encode_one(s, s->prompt[i]);
-    for (uint32_t i = 0; i < b->value[0].n && !e; i++)
-        e = encode_one(s, prompt_handle(b->value[0].ss[i]));
-    return e ? e : encode_one(s, prompt_handle(""));
+    return embed_all(s, b->value[0].ss, b->value[0].n, "encode");
 }
 
 static const struct builtin encode_builtin = {.apply = encode_apply};

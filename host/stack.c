@@ -4,65 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "embed.h"
 #include "error.h"
 #include "inputs.h"
 
 // ---- prompts ------------------------------------------------------------------------------------
-
-int state_embedding(struct state *s, int64_t prompt, const char *who, kiln_tensor **out)
-{
-    for (size_t i = 0; i < s->n_cond; i++)
-        if (s->cond[i].prompt == prompt) {
-            *out = tensor_ref(s->cond[i].tensor);
-            return KILN_OK;
-        }
-    struct pending *p = state_find_pending(s, KIND_ENCODER);
-    if (!p)
-        return s->n_cond ? fail(KILN_ERR_ARG,
-                                "the prompt \"%s\" was not encoded: give it to "
-                                "'encode', or put an encoder before %s",
-                                prompt_text(prompt), who)
-                         : fail(KILN_ERR_ARG,
-                                "%s needs text embeddings: put 't5 DIR' or 'embeddings FILE' "
-                                "before it",
-                                who);
-    struct instance *x;
-    int e = instance_get(p->bound, 1, &x);
-    if (e)
-        return e;
-    struct context context = {.state = s, .use = p->use};
-    instance_enter(x, &context);
-    *out = NULL;
-    e = instance_leave(x, p->bound->def->node->encoder->encode(x->self, prompt_text(prompt), out));
-    if (!e)
-        e = check_finite(*out) ? node_fail(p->bound, KILN_ERR_INTERNAL) : KILN_OK;
-    return e;
-}
-
-int stack_encode_prompt(struct state *s, struct instance *x, int64_t prompt)
-{
-    const kiln_node *node = instance_node(x);
-    const kiln_net *net = &x->net->net;
-    for (size_t i = 0; i < x->n_cond; i++)
-        if (x->cond[i].prompt == prompt)
-            return KILN_OK;
-    kiln_tensor *emb = NULL;
-    int e = net->flags & KILN_NET_TEXT ? state_embedding(s, prompt, node->name, &emb) : KILN_OK;
-    if (e)
-        return e;
-    kiln_tensor **cond = xcalloc(net->n_cond, sizeof(kiln_tensor *));
-    struct context context = {.state = s};
-    instance_enter(x, &context);
-    e = instance_leave(x, node->predictor->encode(x->self, prompt_text(prompt), emb, cond));
-    tensor_unref(emb);
-    if (e) {
-        free(cond);
-        return e;
-    }
-    GROW(x->cond, x->n_cond);
-    x->cond[x->n_cond++] = (struct cond_entry){prompt, cond};
-    return KILN_OK;
-}
 
 struct prompt_set {
     int64_t *handle;
@@ -119,58 +65,37 @@ static int rows_are_asked(const struct stack *k)
     return 0;
 }
 
+// A new net draws its weights from the seed alone: which document, stage or process names it first
+// must not matter.
+static int load_net(struct state *s, struct instance *net)
+{
+    struct state *alone = state_new();
+    alone->seed = s->seed;
+    struct context context = {.state = alone};
+    int e = predictor_load(net, &context);
+    state_free(alone);
+    return e;
+}
+
 static int encode_and_load(struct stack *k)
 {
     struct state *s = k->state;
     struct prompt_set set = {0};
-    int e = KILN_OK;
     for (int64_t i = 0; i < s->n && rows_are_asked(k); i++)
         add_prompt(&set, s->prompt[i] < 0 ? prompt_handle("") : s->prompt[i]);
     for (size_t i = 0; i < s->n_pending; i++)
         collect_line(&set, &s->pending[i]);
-    // Text to embeddings first, the encoder's memory is then free for the net.
-    struct pending *encoder = state_find_pending(s, KIND_ENCODER);
-    size_t given = s->n_cond;
-    for (size_t i = 0; i < k->n_layers && !e; i++) {
-        struct instance *x = k->layer[i]->instance;
-        if (!x->net || !(x->net->net.flags & KILN_NET_TEXT))
-            continue;
-        for (size_t p = 0; p < set.n && !e; p++) {
-            kiln_tensor *emb;
-            e = state_embedding(s, set.handle[p], instance_node(x)->name, &emb);
-            if (e)
-                break;
-            int known = 0;
-            for (size_t c = 0; c < s->n_cond && !known; c++)
-                known = s->cond[c].prompt == set.handle[p];
-            if (known) {
-                tensor_unref(emb);
-                continue;
-            }
-            GROW(s->cond, s->n_cond);
-            s->cond[s->n_cond++] = (struct cond){set.handle[p], emb};
-        }
+    struct instance **net = xcalloc(k->n_layers + 1, sizeof(struct instance *));
+    size_t n = 0;
+    for (size_t i = 0; i < k->n_layers; i++) {
+        int known = !k->layer[i]->instance->net;
+        for (size_t j = 0; j < n && !known; j++)
+            known = net[j] == k->layer[i]->instance;
+        if (!known)
+            net[n++] = k->layer[i]->instance;
     }
-    struct instance *x;
-    if (!e && encoder && s->n_cond > given && !instance_get(encoder->bound, 1, &x))
-        instance_drop(x);
-    for (size_t i = 0; i < k->n_layers && !e; i++) {
-        struct layer *l = k->layer[i];
-        if (!l->instance->net)
-            continue;
-        // A new net draws its weights from the seed alone: which document, stage or process names
-        // it first must not matter.
-        struct state *alone = state_new();
-        alone->seed = s->seed;
-        struct context context = {.state = alone};
-        e = predictor_load(l->instance, &context);
-        state_free(alone);
-        for (size_t p = 0; p < set.n && !e && l->instance->net->net.n_cond; p++)
-            e = stack_encode_prompt(s, l->instance, set.handle[p]);
-    }
-    // What was encoded here is the instances' now; only 'encode' makes it part of the State.
-    while (s->n_cond > given)
-        tensor_unref(s->cond[--s->n_cond].tensor);
+    int e = embed_nets(s, net, n, set.handle, set.n, load_net);
+    free(net);
     free(set.handle);
     return e;
 }

@@ -58,10 +58,6 @@ void estimate_free(kiln_estimate *e);
 int estimate_convert(const kiln_tensor *value, int from, int to, const kiln_tensor *x,
                      const kiln_level *level, kiln_tensor **out);
 
-// What a prompt is to a predictor; encoded once, kept by the instance.
-int stack_encode_prompt(struct state *s, struct instance *net, int64_t prompt);
-// The State's embedding of a prompt, by its cond tensors or its encoder. *out is a reference.
-int state_embedding(struct state *s, int64_t prompt, const char *who, kiln_tensor **out);
 int predictor_load(struct instance *x, struct context *context);
 
 #endif

@@ -329,6 +329,8 @@ static int read_tensors(struct document *d, struct state *s, char *const *prompt
         if (!strncmp(name, "cond.", 5) && parse_int(name + 5, &k)) {
             if (k < 0 || (size_t)k >= n_prompts)
                 return fail(KILN_ERR_IO, "'%s' belongs to no prompt", name);
+            if (tensor_dtype(d->tensor[i]) != KILN_F32)
+                return fail(KILN_ERR_IO, "'%s' is not of type F32", name);
             GROW(s->cond, s->n_cond);
             s->cond[s->n_cond++] = (struct cond){prompt_handle(prompts[k]), d->tensor[i]};
         } else {

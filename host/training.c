@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "draw.h"
+#include "embed.h"
 #include "error.h"
 #include "progress.h"
 #include "runtime.h"
@@ -86,7 +87,7 @@ static int stack_cond(struct job *j, const char *const *prompt, int64_t n, kiln_
     const kiln_net *net = j->training.net;
     for (int64_t i = 0; i < n; i++) {
         int64_t handle = prompt_handle(prompt && prompt[i] ? prompt[i] : "");
-        int e = stack_encode_prompt(j->first, j->net, handle);
+        int e = embed_plain(j->first, j->net, handle);
         if (e)
             return e;
         kiln_tensor *const *one = NULL;

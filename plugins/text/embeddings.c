@@ -170,7 +170,7 @@ static int not_found(struct embeddings *s, const char *text, const struct neares
               "no embedding of \"%.*s\"%s is in %.80s; the nearest of %zu: %s", text_clip(text, 80),
               text, *text ? "" : " (what guidance compares with)", s->base.args[P_PATH].s,
               near->seen, list);
-    return KILN_ERR_ARG;
+    return KILN_END;
 }
 
 // A first axis of 1, as in the pipelines' own files, is left out.

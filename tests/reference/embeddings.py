@@ -26,6 +26,7 @@ def main():
     tensors = {k: torch.from_numpy(ramp(*s, start=v)).to(t) for k, (t, v, s) in bank.items()}
     tensors["count"] = torch.tensor([6])  # no embedding
     save_file(tensors, os.path.join(OUT, "prompts.safetensors"))
+    save_file({"a pencil": tensors["a pencil"].clone()}, os.path.join(OUT, "one.safetensors"))
     save_file({"count": torch.tensor([6])}, os.path.join(OUT, "none.safetensors"))
     for name, array in {
         "half": ramp(3, 2).astype("<f2"), "single": ramp(1, 3, 2).astype("<f4"),

@@ -3,7 +3,7 @@ check_PROGRAMS += tests/text/test_tokens
 tests_text_test_tokens_SOURCES = tests/text/test_tokens.c $(text_token_sources) $(weights_all)
 tests_text_test_tokens_LDADD = $(text_libs) $(weights_libs)
 
-bats_tests += tests/text/embeddings.bats tests/text/t5.bats
+bats_tests += tests/text/embeddings.bats tests/text/encode.bats tests/text/t5.bats
 
 EXTRA_DIST += tests/reference/embeddings.py tests/reference/t5.py tests/reference/unicode.py \
 	tests/golden/t5-brain.safetensors tests/golden/t5-half.safetensors \
@@ -16,4 +16,4 @@ EXTRA_DIST += tests/reference/embeddings.py tests/reference/t5.py tests/referenc
 	tests/golden/t5/text_encoder/model.safetensors tests/golden/t5/tokenizer/spiece.model \
 	tests/golden/text/big.npy tests/golden/text/flat.npy tests/golden/text/fortran.npy \
 	tests/golden/text/half.npy tests/golden/text/none.safetensors \
-	tests/golden/text/prompts.safetensors tests/golden/text/single.npy tests/golden/text/whole.npy
+	tests/golden/text/one.safetensors tests/golden/text/prompts.safetensors tests/golden/text/single.npy tests/golden/text/whole.npy
