@@ -7,7 +7,7 @@ kernels_ref_sources = \
 	kernels/ref/attention.c kernels/ref/conv.c kernels/ref/elementwise.c kernels/ref/image.c \
 	kernels/ref/init.c kernels/ref/layout.c kernels/ref/linear.c kernels/ref/norm.c \
 	kernels/ref/ref.h kernels/ref/resize.c kernels/ref/taps.c kernels/ref/taps.h \
-	kernels/ref/train.c
+	kernels/ref/train.c kernels/taps.h
 kernels_cpu_sources = kernels/cpu.c kernels/half.h kernels/kernels.h
 
 kernels_vector_sources = \
@@ -21,3 +21,16 @@ kernels_avx512_sources = \
 	kernels/cpu/init_avx512.c $(kernels_vector_sources) $(kernels_avx512_matrix_sources)
 kernels_amx_sources = \
 	kernels/cpu/attention_amx.c kernels/cpu/init_amx.c $(kernels_amx_matrix_sources)
+
+# The backend of CUDA: compiled by nvcc for the GPU, and by a C++ compiler for the tests.
+cuda_units = \
+	kernels/cuda/attention.cu kernels/cuda/elementwise.cu kernels/cuda/image.cu \
+	kernels/cuda/init.cu kernels/cuda/layout.cu kernels/cuda/matrix.cu \
+	kernels/cuda/matrix_grad.cu kernels/cuda/norm.cu kernels/cuda/random.cu \
+	kernels/cuda/resize.cu kernels/cuda/train.cu
+cuda_headers = \
+	kernels/cuda/backend.h kernels/cuda/cuda.h kernels/cuda/emulated.h kernels/cuda/gemm.h \
+	kernels/cuda/number.h kernels/cuda/runtime.h kernels/cuda/services.h kernels/cuda/thread.h \
+	kernels/half.h kernels/kernels.h kernels/taps.h
+cuda_emulated_objects = $(cuda_units:.cu=.emulated.o)
+cuda_objects = $(cuda_units:.cu=.nvcc.o) kernels/cuda/runtime.nvcc.o

@@ -33,7 +33,9 @@ AC_SUBST([has_$1])
 AM_CONDITIONAL([$1], [test $has_$1 = 1])
 ])
 
-# KILN_CUDA: --with-cuda=auto|no|DIR. Sets cuda_dir, empty for none, and NVCC.
+# KILN_CUDA: --with-cuda=auto|no|DIR. Sets cuda_dir, empty for none, NVCC and CUDA_ARCHS. By default code
+# is made for one generation, with PTX, which the driver makes into code for any later one:
+# compiling for all takes minutes. --with-cuda-archs=all is for what is given to others.
 AC_DEFUN([KILN_CUDA], [
 AC_ARG_WITH([cuda],
     [AS_HELP_STRING([--with-cuda=auto|no|DIR], [the CUDA toolkit: search, do without, or its folder @<:@auto@:>@])],
@@ -50,6 +52,17 @@ AS_CASE([$with_cuda],
         NVCC=$with_cuda/bin/nvcc
         AS_IF([test -x "$NVCC"], [cuda_dir=$with_cuda],
             [AC_MSG_ERROR([--with-cuda=$with_cuda: there is no $NVCC])])])
+AC_ARG_WITH([cuda-archs],
+    [AS_HELP_STRING([--with-cuda-archs=all|"75 90"], [the generations of GPUs to make code for @<:@80, and PTX for later ones@:>@])],
+    [], [with_cuda_archs=80])
+AS_CASE([$with_cuda_archs], [all], [cuda_archs="75 80 86 89 90 100"], [cuda_archs=$with_cuda_archs])
+CUDA_ARCHS=
+for kiln_arch in $cuda_archs; do
+    CUDA_ARCHS="$CUDA_ARCHS -gencode arch=compute_$kiln_arch,code=sm_$kiln_arch"
+    kiln_last=$kiln_arch
+done
+CUDA_ARCHS="$CUDA_ARCHS -gencode arch=compute_$kiln_last,code=compute_$kiln_last"
+AC_SUBST([CUDA_ARCHS])
 AC_SUBST([NVCC])
 AC_SUBST([cuda_dir])
 AM_CONDITIONAL([CUDA], [test -n "$cuda_dir"])

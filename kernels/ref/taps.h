@@ -3,13 +3,7 @@
 #ifndef KERNELS_REF_TAPS_H
 #define KERNELS_REF_TAPS_H
 
-#include <stdint.h>
-
-// One output pixel: count weights of the pixels from first on.
-struct taps {
-    int64_t first, count;
-    double *weight;
-};
+#include "kernels/taps.h"
 
 // The taps of all m outputs of an axis of n pixels; free() takes it back. NULL: no memory.
 struct taps *taps_new(int filter, int antialias, int align_corners, int64_t n, int64_t m);

@@ -9,6 +9,11 @@
 
 #include <cmocka.h>
 
+#ifdef CHECK_CUDA
+#include "kernels/cuda/emulated.h"
+#include "kernels/cuda/services.h"
+#endif
+
 enum { MOST_TENSORS = 4096, MOST_TESTS = 512 };
 
 struct run {
@@ -16,6 +21,8 @@ struct run {
     const struct check_case *what;
     char name[160];
 };
+
+static void start_backend(int i);
 
 static uint64_t seed, state;
 static kiln_host *host;
@@ -189,7 +196,7 @@ struct check_timer check_timer_new(const struct check *c, double bytes, double o
                                    const char *format, ...)
 {
     struct check_timer t = {.bytes = bytes, .operations = operations, .n = -3};
-    int length = snprintf(t.label, sizeof(t.label), "%-7s ", kernels_isa_name(c->isa));
+    int length = snprintf(t.label, sizeof(t.label), "%-7s ", c->name);
     va_list ap;
     va_start(ap, format);
     vsnprintf(t.label + length, sizeof(t.label) - (size_t)length, format, ap);
@@ -236,6 +243,7 @@ static void run_case(void **arg)
     for (const char *p = r->what->name; *p; p++)
         state = (state ^ (uint64_t)*p) * 0x100000001b3u;
     stub_set_threads(host, 1);
+    start_backend(r->check.isa);
     r->what->test(&r->check);
 }
 
@@ -262,23 +270,79 @@ static void bench(const struct run *runs, size_t n)
         }
 }
 
+// What is tested: the instruction sets of the processor, or the kernels of CUDA on it, whose
+// threads come in three orders.
+#ifdef CHECK_CUDA
+enum { FIRST_BACKEND = 0 };
+static const struct {
+    const char *name;
+    struct emulated_order order;
+} orders[] = {{"cuda-emulated", {1, 0}},
+              {"cuda-emulated backward", {UINT32_MAX, UINT32_MAX}},
+              {"cuda-emulated in disorder", {37, 11}}};
+
+static int last_backend(void)
+{
+    return (int)(sizeof(orders) / sizeof(orders[0])) - 1;
+}
+
+static const char *backend_name(int i)
+{
+    return orders[i].name;
+}
+
+static const kiln_ops *backend(int i, int precision)
+{
+    (void)i;
+    return cuda_ops(precision);
+}
+
+static void start_backend(int i)
+{
+    emulated_order = orders[i].order;
+}
+#else
+enum { FIRST_BACKEND = KERNELS_AVX2 };
+
+static int last_backend(void)
+{
+    return kernels_cpu_isa();
+}
+
+static const char *backend_name(int i)
+{
+    return kernels_isa_name(i);
+}
+
+static const kiln_ops *backend(int i, int precision)
+{
+    return kernels_cpu(i, precision);
+}
+
+static void start_backend(int i)
+{
+    (void)i;
+}
+#endif
+
 static size_t collect(const struct check_case *cases, size_t n_cases, const char *word,
                       struct run *runs)
 {
     static const char *const precision_names[] = {"", ", exact", ", bf16", ", fp16"};
     const kiln_ops *ref = kernels_cpu(KERNELS_REF, KERNELS_FAST);
     size_t n = 0;
-    for (int isa = KERNELS_AVX2; isa <= kernels_cpu_isa(); isa++)
+    for (int isa = FIRST_BACKEND; isa <= last_backend(); isa++)
         for (size_t i = 0; i < n_cases; i++)
             for (int p = KERNELS_FAST; p <= KERNELS_FP16; p++) {
-                const kiln_ops *ops = kernels_cpu(isa, p);
+                const kiln_ops *ops = backend(isa, p);
                 unsigned wanted = cases[i].precisions ? cases[i].precisions : 1u;
                 if (!ops || !(wanted >> p & 1u) || (word && !strstr(cases[i].name, word)))
                     continue;
                 assert_true(n < MOST_TESTS);
-                runs[n] = (struct run){.check = {isa, p, ref, ops, host}, .what = &cases[i]};
-                snprintf(runs[n].name, sizeof(runs[n].name), "%s%s: %s", kernels_isa_name(isa),
-                         precision_names[p], cases[i].name);
+                const char *name = backend_name(isa);
+                runs[n] = (struct run){.check = {isa, p, ref, ops, host, name}, .what = &cases[i]};
+                snprintf(runs[n].name, sizeof(runs[n].name), "%s%s: %s", name, precision_names[p],
+                         cases[i].name);
                 n++;
             }
     return n;
@@ -308,7 +372,7 @@ int check_main(const char *group, int argc, char **argv, const struct check_case
         bench(runs, n);
     } else {
         printf("# KILN_TEST_SEED=%llu, up to %s\n", (unsigned long long)seed,
-               kernels_isa_name(kernels_cpu_isa()));
+               backend_name(last_backend()));
         fflush(stdout);
         if (n)
             failed = _cmocka_run_group_tests(group, tests, n, NULL, NULL);

@@ -14,6 +14,7 @@ struct check {
     int isa, precision;
     const kiln_ops *ref, *ops;  // compare what ops gives with what ref gives
     kiln_host *host;
+    const char *name;  // of the instruction set or backend
 };
 
 struct check_case {

@@ -1,0 +1,203 @@
+// The product of two tiles that lie in shared memory, by the threads of a block: on the matrix
+// units where the types are made for them, else by plain sums. Either way thread t holds the same
+// elements of the result, those of the matrix units' layout, so that loaders and epilogues do not
+// differ. SPDX-License-Identifier: MIT
+#ifndef KERNELS_CUDA_GEMM_H
+#define KERNELS_CUDA_GEMM_H
+
+#include "kernels/cuda/cuda.h"
+
+// Float with a mantissa of 10 bits, as the matrix units read it.
+struct tf32 {
+    float value;
+};
+
+ON_DEVICE float to_float(tf32 x)
+{
+    return x.value;
+}
+
+ON_DEVICE void to(tf32 &a, float x)
+{
+    uint32_t u = float_bits(x);
+    if ((u & 0x7f800000u) != 0x7f800000u)
+        u = (u + 0x1000u) & ~0x1fffu;  // to the nearest, ties away from zero
+    a.value = bits_float(u);
+}
+
+// How a tile holds numbers of type C: on the CPU as the float that they are rounded to, for speed.
+#ifdef __CUDACC__
+template <class C> using held = C;
+#else
+template <class C> struct held {
+    float value;
+};
+
+template <class C> float to_float(held<C> x)
+{
+    return x.value;
+}
+
+template <class C> void to(held<C> &a, float x)
+{
+    C rounded;
+    to(rounded, x);
+    a.value = to_float(rounded);
+}
+#endif
+
+struct tile {
+    enum { M = 64, N = 64, K = 32, threads = 128 };
+    // Each of the four warps has 32 x 32 of the result, as 2 x 4 pieces of 16 x 8; a thread has
+    // four elements of each piece.
+    enum { pieces_m = 2, pieces_n = 4 };
+};
+
+// Rows are padded so that the reads of a warp meet no bank twice.
+template <class C> struct tiles {
+    enum { stride = tile::K + 16 / (int)sizeof(C) };
+    held<C> a[tile::M][stride], b[tile::N][stride];
+};
+
+struct tile_sums {
+    float c[tile::pieces_m][tile::pieces_n][4];
+    ON_DEVICE void clear()
+    {
+        for (int i = 0; i < tile::pieces_m; i++)
+            for (int j = 0; j < tile::pieces_n; j++)
+                for (int k = 0; k < 4; k++)
+                    c[i][j][k] = 0;
+    }
+};
+
+ON_DEVICE int tile_row(int t, int i, int k)
+{
+    return t / 64 * 32 + i * 16 + t % 32 / 4 + k / 2 * 8;
+}
+
+ON_DEVICE int tile_column(int t, int j, int k)
+{
+    return t / 32 % 2 * 32 + j * 8 + t % 4 * 2 + k % 2;
+}
+
+// The sums of one tile are added to those of the tiles before at the end, which keeps long sums
+// near to the true ones.
+template <class C> ON_DEVICE void plain_product(int t, const tiles<C> &s, tile_sums &sums)
+{
+    tile_sums part;
+    part.clear();
+    UNROLL(4)
+    for (int k = 0; k < tile::K; k++) {
+        float b[tile::pieces_n][2];
+        for (int j = 0; j < tile::pieces_n; j++)
+            for (int e = 0; e < 2; e++)
+                b[j][e] = to_float(s.b[tile_column(t, j, e)][k]);
+        for (int i = 0; i < tile::pieces_m; i++)
+            for (int half = 0; half < 2; half++) {
+                float a = to_float(s.a[tile_row(t, i, 2 * half)][k]);
+                for (int j = 0; j < tile::pieces_n; j++)
+                    for (int e = 0; e < 2; e++)
+                        part.c[i][j][2 * half + e] =
+                            multiply_add(a, b[j][e], part.c[i][j][2 * half + e]);
+            }
+    }
+    for (int i = 0; i < tile::pieces_m; i++)
+        for (int j = 0; j < tile::pieces_n; j++)
+            for (int k = 0; k < 4; k++)
+                sums.c[i][j][k] += part.c[i][j][k];
+}
+
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+// Two halves, or one tf32, that lie at p.
+template <class C> ON_DEVICE uint32_t word(const C *p)
+{
+    return *reinterpret_cast<const uint32_t *>(p);
+}
+
+ON_DEVICE void mma(float *c, const uint32_t *a, const uint32_t *b, f16)
+{
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
+                 "{%8,%9}, {%0,%1,%2,%3};"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+ON_DEVICE void mma(float *c, const uint32_t *a, const uint32_t *b, bf16)
+{
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
+        "{%8,%9}, {%0,%1,%2,%3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+ON_DEVICE void mma(float *c, const uint32_t *a, const uint32_t *b, tf32)
+{
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
+                 "{%8,%9}, {%0,%1,%2,%3};"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+// A word is two halves or one tf32: a fragment is 8 words of K wide either way.
+template <class C> ON_DEVICE void tile_product(int t, const tiles<C> &s, tile_sums &sums)
+{
+    const int per_word = 4 / sizeof(C), row = t % 32 / 4, lane = t % 4 * per_word;
+    UNROLL(8)
+    for (int k = 0; k < tile::K; k += 8 * per_word) {
+        uint32_t a[tile::pieces_m][4], b[tile::pieces_n][2];
+        for (int i = 0; i < tile::pieces_m; i++) {
+            const C *p = &s.a[t / 64 * 32 + i * 16 + row][k + lane];
+            a[i][0] = word(p);
+            a[i][1] = word(p + 8 * tiles<C>::stride);
+            a[i][2] = word(p + 4 * per_word);
+            a[i][3] = word(p + 8 * tiles<C>::stride + 4 * per_word);
+        }
+        for (int j = 0; j < tile::pieces_n; j++) {
+            const C *p = &s.b[t / 32 % 2 * 32 + j * 8 + row][k + lane];
+            b[j][0] = word(p);
+            b[j][1] = word(p + 4 * per_word);
+        }
+        for (int i = 0; i < tile::pieces_m; i++)
+            for (int j = 0; j < tile::pieces_n; j++)
+                mma(sums.c[i][j], a[i], b[j], C());
+    }
+}
+
+ON_DEVICE void tile_product(int t, const tiles<float> &s, tile_sums &sums)
+{
+    plain_product(t, s, sums);
+}
+#else
+template <class C> ON_DEVICE void tile_product(int t, const tiles<C> &s, tile_sums &sums)
+{
+    plain_product(t, s, sums);
+}
+#endif
+
+// f(C()) for what products of maps of type T are computed in: exact float; fast tf32, which holds
+// halves exactly; else the halves themselves.
+template <class F> int by_product(int precision, F f)
+{
+    switch (precision) {
+    case KERNELS_EXACT:
+        return f(float());
+    case KERNELS_BF16:
+        return f(bf16());
+    case KERNELS_FP16:
+        return f(f16());
+    default:
+        return f(tf32());
+    }
+}
+
+// A weight as [out][taps][in]: what is summed lies together. Of the type it was given in; under
+// bf16 and fp16 of that type.
+struct kiln_packed {
+    kiln_conv conv;  // of the product it is used for: transposed is flipped with grad 1
+    int64_t in, out;
+    kiln_tensor *value;
+    int precision;
+};
+
+#endif

@@ -1,0 +1,264 @@
+// Convolutions and linear layers, forward: one implicit product. Rows are output pixels, columns
+// output channels, and the sum runs over (tap, input channel); the map is never unfolded in memory.
+// SPDX-License-Identifier: MIT
+#include "kernels/cuda/gemm.h"
+
+#include <stdlib.h>
+
+namespace
+{
+
+template <class T, class W, class C> struct conv_kernel {
+    static constexpr int threads = tile::threads;
+    const T *x, *add;
+    const W *w;
+    const float *bias;
+    T *out;
+    kiln_conv conv;
+    int64_t rows, sum, columns, column_tiles;  // rows = n oh ow, sum = taps ci, columns = co
+    int ci, h, width, oh, ow;
+    float scale;
+    int act, linear;
+
+    ON_DEVICE float input(int64_t image, int oy, int ox, int ky, int kx, int c) const
+    {
+        int iy = conv_source(conv, oy, ky, h), ix = conv_source(conv, ox, kx, width);
+        return iy < 0 || ix < 0 ? 0 : to_float(x[((image * h + iy) * width + ix) * ci + c]);
+    }
+
+    ON_DEVICE void store(int64_t row, int64_t column, float y) const
+    {
+        int64_t at = row * columns + column;
+        if (bias)
+            y += bias[column];
+        float z = add ? to_float(add[at]) : 0;
+        to(out[at], linear ? act_value(act, y) + z : act_value(act, scale * (y + z)));
+    }
+
+    ON_DEVICE void block(int64_t index) const
+    {
+        SHARED tiles<C> s;
+        SHARED int64_t image[tile::M];
+        SHARED int32_t at_y[tile::M], at_x[tile::M];
+        PER_THREAD(tile_sums, sums);
+        int64_t row0 = index / column_tiles * tile::M, column0 = index % column_tiles * tile::N;
+        THREADS(t)
+        {
+            sums[SLOT(t)].clear();
+            if (t < tile::M) {
+                int64_t r = row0 + t;
+                image[t] = r < rows ? r / ((int64_t)oh * ow) : -1;
+                at_y[t] = (int32_t)(r / ow % oh);
+                at_x[t] = (int32_t)(r % ow);
+            }
+        }
+        for (int64_t k0 = 0; k0 < sum; k0 += tile::K) {
+            THREADS(t)
+            {
+                int k = t % tile::K;
+                int tap = (int)((k0 + k) / ci), c = (int)((k0 + k) % ci);
+                int ky = tap / conv.kernel, kx = tap % conv.kernel, in = k0 + k < sum;
+                for (int i = t / tile::K; i < tile::M; i += threads / tile::K)
+                    to(s.a[i][k],
+                       in && image[i] >= 0 ? input(image[i], at_y[i], at_x[i], ky, kx, c) : 0.0f);
+                for (int i = t / tile::K; i < tile::N; i += threads / tile::K)
+                    to(s.b[i][k], in && column0 + i < columns
+                                      ? to_float(w[(column0 + i) * sum + k0 + k])
+                                      : 0.0f);
+            }
+            THREADS(t)
+            tile_product(t, s, sums[SLOT(t)]);
+        }
+        THREADS(t)
+        for (int i = 0; i < tile::pieces_m; i++)
+            for (int j = 0; j < tile::pieces_n; j++)
+                for (int k = 0; k < 4; k++) {
+                    int64_t row = row0 + tile_row(t, i, k);
+                    int64_t column = column0 + tile_column(t, j, k);
+                    if (row < rows && column < columns)
+                        store(row, column, sums[SLOT(t)].c[i][j][k]);
+                }
+    }
+};
+
+struct epilogue {
+    const kiln_tensor *bias, *add;
+    float scale;
+    int act, linear;
+};
+
+template <class T, class W, class C>
+int product_of(const kiln_host *h, const kiln_packed *p, const kiln_tensor *x, const epilogue &e,
+               kiln_tensor *out)
+{
+    conv_kernel<T, W, C> k;
+    int64_t taps = (int64_t)p->conv.kernel * p->conv.kernel;
+    k.x = data<T>(x);
+    k.add = data<T>(e.add);
+    k.w = data<W>(p->value);
+    k.bias = f32(e.bias);
+    k.out = data<T>(out);
+    k.conv = p->conv;
+    k.rows = rows_of(out);
+    k.sum = taps * p->in;
+    k.columns = p->out;
+    k.column_tiles = blocks_of(p->out, tile::N);
+    k.ci = (int)p->in;
+    k.h = e.linear ? 1 : (int)x->shape[1];
+    k.width = e.linear ? (int)k.rows : (int)x->shape[2];
+    k.oh = e.linear ? 1 : (int)out->shape[1];
+    k.ow = e.linear ? (int)k.rows : (int)out->shape[2];
+    k.scale = e.scale;
+    k.act = e.act;
+    k.linear = e.linear;
+    return launch(h, blocks_of(k.rows, tile::M) * k.column_tiles, k);
+}
+
+// Under exact and fast maps are of float and weights of any type; under bf16 and fp16 maps are of
+// float or of that type, and weights of that type.
+int product(const kiln_host *h, const kiln_packed *p, const kiln_tensor *x, const epilogue &e,
+            kiln_tensor *out)
+{
+    int map = type_of(x), weight = type_of(p->value);
+    switch (p->precision) {
+    case KERNELS_BF16:
+        return map == KILN_BF16 ? product_of<bf16, bf16, bf16>(h, p, x, e, out)
+                                : product_of<float, bf16, bf16>(h, p, x, e, out);
+    case KERNELS_FP16:
+        return map == KILN_F16 ? product_of<f16, f16, f16>(h, p, x, e, out)
+                               : product_of<float, f16, f16>(h, p, x, e, out);
+    case KERNELS_EXACT:
+        return weight == KILN_F32   ? product_of<float, float, float>(h, p, x, e, out)
+               : weight == KILN_F16 ? product_of<float, f16, float>(h, p, x, e, out)
+                                    : product_of<float, bf16, float>(h, p, x, e, out);
+    default:
+        return weight == KILN_F32   ? product_of<float, float, tf32>(h, p, x, e, out)
+               : weight == KILN_F16 ? product_of<float, f16, tf32>(h, p, x, e, out)
+                                    : product_of<float, bf16, tf32>(h, p, x, e, out);
+    }
+}
+
+int conv(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x, const kiln_tensor *bias,
+         const kiln_tensor *add, float scale, int act, kiln_tensor *out)
+{
+    return product(h, w, x, epilogue{bias, add, scale, act, 0}, out);
+}
+
+int conv_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout, kiln_tensor *dx)
+{
+    return product(h, w, dout, epilogue{nullptr, nullptr, 1, KILN_ACT_NONE, 0}, dx);
+}
+
+int linear(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x, const kiln_tensor *bias,
+           int act, const kiln_tensor *add, kiln_tensor *out)
+{
+    return product(h, w, x, epilogue{bias, add, 1, act, 1}, out);
+}
+
+int linear_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout, kiln_tensor *dx)
+{
+    return product(h, w, dout, epilogue{nullptr, nullptr, 1, KILN_ACT_NONE, 1}, dx);
+}
+
+// weight [a,b,taps] -> [out][taps][in]
+template <class In, class W> struct pack_body {
+    const In *weight;
+    W *value;
+    int64_t b, taps, in;
+    int a_is_in;
+    ON_DEVICE void at(int64_t i) const
+    {
+        int64_t ci = i % in, tap = i / in % taps, co = i / (in * taps);
+        int64_t row = a_is_in ? ci * b + co : co * b + ci;
+        to(value[i], to_float(weight[row * taps + tap]));
+    }
+};
+
+int pack(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *weight, int grad,
+         int precision, kiln_packed **out)
+{
+    int64_t a = weight->shape[0], b = weight->shape[1], size = kiln_numel(weight);
+    int a_is_in = !conv->transposed == !!grad;  // a is the input of a transposed one, ...
+    int type = precision == KERNELS_BF16   ? KILN_BF16
+               : precision == KERNELS_FP16 ? KILN_F16
+                                           : type_of(weight);
+    kiln_packed *p = static_cast<kiln_packed *>(calloc(1, sizeof(*p)));
+    *out = nullptr;
+    if (!p)
+        return h->fail(h, KILN_ERR_MEMORY, "no memory for a weight");
+    p->conv = *conv;
+    p->conv.transposed = a_is_in;  // and so is the product that goes from a to b
+    p->in = a_is_in ? a : b;
+    p->out = a_is_in ? b : a;
+    p->precision = precision;
+    int err = h->tensor_new(h, weight, type, 1, &size, &p->value);
+    if (!err)
+        err = by_type(weight, [&](auto in) {
+            typedef decltype(in) In;
+            return by_type(p->value, [&](auto value) {
+                typedef decltype(value) W;
+                return for_each(h, size,
+                                pack_body<In, W>{data<In>(weight), data<W>(p->value), b,
+                                                 size / (a * b), p->in, a_is_in});
+            });
+        });
+    if (err) {
+        h->tensor_free(h, p->value);
+        free(p);
+        return err;
+    }
+    *out = p;
+    return KILN_OK;
+}
+
+template <int precision>
+int pack_conv(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *weight, int grad,
+              kiln_packed **out)
+{
+    return pack(h, conv, weight, grad, precision, out);
+}
+
+template <int precision>
+int pack_linear(const kiln_host *h, const kiln_tensor *weight, int grad, kiln_packed **out)
+{
+    kiln_conv one = {1, 1, 0, 0};
+    return pack(h, &one, weight, grad, precision, out);
+}
+
+void pack_free(const kiln_host *h, kiln_packed *w)
+{
+    if (!w)
+        return;
+    h->tensor_free(h, w->value);
+    free(w);
+}
+
+template <int precision> void packs(kiln_ops *ops)
+{
+    ops->pack_conv = pack_conv<precision>;
+    ops->pack_linear = pack_linear<precision>;
+}
+
+}  // namespace
+
+void cuda_matrix(kiln_ops *ops, int precision)
+{
+    switch (precision) {
+    case KERNELS_EXACT:
+        packs<KERNELS_EXACT>(ops);
+        break;
+    case KERNELS_BF16:
+        packs<KERNELS_BF16>(ops);
+        break;
+    case KERNELS_FP16:
+        packs<KERNELS_FP16>(ops);
+        break;
+    default:
+        packs<KERNELS_FAST>(ops);
+    }
+    ops->pack_free = pack_free;
+    ops->conv = conv;
+    ops->conv_dx = conv_dx;
+    ops->linear = linear;
+    ops->linear_dx = linear_dx;
+}

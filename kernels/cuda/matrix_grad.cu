@@ -1,0 +1,191 @@
+// Weight gradients. The sum runs over pixels, which are many: it is cut into pieces, as many as the
+// shapes say, and those are added in order. SPDX-License-Identifier: MIT
+#include "kernels/cuda/gemm.h"
+
+namespace
+{
+
+// The map on the coarse grid (dout of a plain convolution, x of a transposed one) has channels a,
+// the one on the fine grid channels b; dw is [a,b,taps]. Rows of the product are a, columns (tap,
+// b).
+template <class T, class C> struct dw_kernel {
+    static constexpr int threads = tile::threads;
+    const T *coarse, *fine;
+    float *part;  // [pieces,a,taps b]
+    int64_t pixels, piece, row_tiles, column_tiles;
+    int a, b, taps, kernel, stride, pad, h, w, fh, fw;
+
+    ON_DEVICE float fine_value(int64_t image, int y, int x, int64_t column) const
+    {
+        int tap = (int)(column / b);
+        int fy = y * stride - pad + tap / kernel, fx = x * stride - pad + tap % kernel;
+        if (fy < 0 || fy >= fh || fx < 0 || fx >= fw)
+            return 0;
+        return to_float(fine[((image * fh + fy) * fw + fx) * b + column % b]);
+    }
+
+    ON_DEVICE void block(int64_t index) const
+    {
+        SHARED tiles<C> s;
+        SHARED int64_t image[tile::K];
+        SHARED int32_t at_y[tile::K], at_x[tile::K];
+        PER_THREAD(tile_sums, sums);
+        int64_t columns = (int64_t)taps * b, which = index / (row_tiles * column_tiles);
+        int64_t row0 = index / column_tiles % row_tiles * tile::M;
+        int64_t column0 = index % column_tiles * tile::N;
+        int64_t end = (which + 1) * piece < pixels ? (which + 1) * piece : pixels;
+        THREADS(t)
+        sums[SLOT(t)].clear();
+        for (int64_t k0 = which * piece; k0 < end; k0 += tile::K) {
+            THREADS(t)
+            if (t < tile::K) {
+                int64_t p = k0 + t;
+                image[t] = p < end ? p / ((int64_t)h * w) : -1;
+                at_y[t] = (int32_t)(p / w % h);
+                at_x[t] = (int32_t)(p % w);
+            }
+            THREADS(t)
+            {  // along channels, as they lie in memory
+                int i = t % tile::M;
+                for (int k = t / tile::M; k < tile::K; k += threads / tile::M) {
+                    int in = image[k] >= 0;
+                    to(s.a[i][k],
+                       in && row0 + i < a ? to_float(coarse[(k0 + k) * a + row0 + i]) : 0.0f);
+                    to(s.b[i][k], in && column0 + i < columns
+                                      ? fine_value(image[k], at_y[k], at_x[k], column0 + i)
+                                      : 0.0f);
+                }
+            }
+            THREADS(t)
+            tile_product(t, s, sums[SLOT(t)]);
+        }
+        THREADS(t)
+        for (int i = 0; i < tile::pieces_m; i++)
+            for (int j = 0; j < tile::pieces_n; j++)
+                for (int k = 0; k < 4; k++) {
+                    int64_t row = row0 + tile_row(t, i, k);
+                    int64_t column = column0 + tile_column(t, j, k);
+                    if (row < a && column < columns)
+                        part[(which * a + row) * columns + column] = sums[SLOT(t)].c[i][j][k];
+                }
+    }
+};
+
+struct dw_sum {
+    const float *part;
+    float *dw;
+    int64_t pieces, size, b, taps;
+    ON_DEVICE void at(int64_t i) const
+    {
+        int64_t tap = i % taps, column = tap * b + i / taps % b, row = i / (taps * b);
+        double sum = 0;
+        for (int64_t p = 0; p < pieces; p++)
+            sum += (double)part[p * size + row * taps * b + column];
+        dw[i] = (float)sum;
+    }
+};
+
+template <class T> struct bias_rows {
+    const T *dout;
+    int64_t c;
+    ON_DEVICE void at(int64_t r, int64_t k, float *x) const
+    {
+        x[0] = to_float(dout[r * c + k]);
+    }
+};
+
+struct bias_sum {
+    float *dbias;
+    ON_DEVICE void at(int64_t k, double sum, double) const
+    {
+        dbias[k] = (float)sum;
+    }
+};
+
+int bias_grad(const kiln_host *h, const kiln_tensor *dout, kiln_tensor *dbias)
+{
+    return by_type(dout, [&](auto type) {
+        typedef decltype(type) T;
+        return sum_columns(h, dout, rows_of(dout), last(dout),
+                           bias_rows<T>{data<T>(dout), last(dout)}, bias_sum{f32(dbias)});
+    });
+}
+
+template <int precision>
+int conv_dw(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *x,
+            const kiln_tensor *dout, kiln_tensor *dw, kiln_tensor *dbias)
+{
+    enum { SHORTEST = 1024, MOST_FLOATS = 1 << 26 };
+    int err = dbias ? bias_grad(h, dout, dbias) : KILN_OK;
+    if (err || !dw)
+        return err;
+    const kiln_tensor *coarse = conv->transposed ? x : dout, *fine = conv->transposed ? dout : x;
+    int image = x->ndim == 4;  // else rows of a linear layer
+    int64_t a = last(coarse), b = last(fine), taps = (int64_t)conv->kernel * conv->kernel;
+    int64_t pixels = rows_of(coarse), size = a * b * taps;
+    int64_t most = MOST_FLOATS / size > 1 ? MOST_FLOATS / size : 1;
+    int64_t pieces = blocks_of(pixels, SHORTEST) < most ? blocks_of(pixels, SHORTEST) : most;
+    int64_t piece = blocks_of(blocks_of(pixels, pieces), tile::K) * tile::K;
+    pieces = blocks_of(pixels, piece);
+    scratch part(h, dw, pieces * size);
+    if (part.err)
+        return part.err;
+    err = by_type(x, [&](auto type) {
+        typedef decltype(type) T;
+        return by_product(precision, [&](auto product) {
+            dw_kernel<T, decltype(product)> k;
+            k.coarse = data<T>(coarse);
+            k.fine = data<T>(fine);
+            k.part = part.get();
+            k.pixels = pixels;
+            k.piece = piece;
+            k.row_tiles = blocks_of(a, tile::M);
+            k.column_tiles = blocks_of(taps * b, tile::N);
+            k.a = (int)a;
+            k.b = (int)b;
+            k.taps = (int)taps;
+            k.kernel = conv->kernel;
+            k.stride = conv->stride;
+            k.pad = conv->pad;
+            k.h = image ? (int)coarse->shape[1] : 1;
+            k.w = image ? (int)coarse->shape[2] : (int)pixels;
+            k.fh = image ? (int)fine->shape[1] : 1;
+            k.fw = image ? (int)fine->shape[2] : (int)pixels;
+            return launch(h, pieces * k.row_tiles * k.column_tiles, k);
+        });
+    });
+    return err ? err : for_each(h, size, dw_sum{part.get(), f32(dw), pieces, size, b, taps});
+}
+
+template <int precision>
+int linear_dw(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *dout, kiln_tensor *dw,
+              kiln_tensor *dbias)
+{
+    kiln_conv one = {1, 1, 0, 0};
+    return conv_dw<precision>(h, &one, x, dout, dw, dbias);
+}
+
+template <int precision> void grads(kiln_ops *ops)
+{
+    ops->conv_dw = conv_dw<precision>;
+    ops->linear_dw = linear_dw<precision>;
+}
+
+}  // namespace
+
+void cuda_matrix_grad(kiln_ops *ops, int precision)
+{
+    switch (precision) {
+    case KERNELS_EXACT:
+        grads<KERNELS_EXACT>(ops);
+        break;
+    case KERNELS_BF16:
+        grads<KERNELS_BF16>(ops);
+        break;
+    case KERNELS_FP16:
+        grads<KERNELS_FP16>(ops);
+        break;
+    default:
+        grads<KERNELS_FAST>(ops);
+    }
+}

@@ -1,0 +1,359 @@
+// Training: gradients of what is no product, batch statistics, loss, Adam.
+// SPDX-License-Identifier: MIT
+#include "kernels/cuda/cuda.h"
+
+namespace
+{
+
+// Batch statistics: the mean by differences to the first row, then squares about the mean.
+template <class T> struct first_differences {
+    const T *x;
+    int64_t c;
+    ON_DEVICE void at(int64_t r, int64_t k, float *sum) const
+    {
+        sum[0] = to_float(x[r * c + k]) - to_float(x[k]);
+    }
+};
+
+template <class T> struct set_mean {
+    const T *x;
+    float *saved, *mean;
+    double rows, move;
+    ON_DEVICE void at(int64_t k, double sum, double) const
+    {
+        double m = (double)to_float(x[k]) + sum / rows;
+        saved[k] = (float)m;
+        mean[k] = (float)((1 - move) * (double)mean[k] + move * m);
+    }
+};
+
+template <class T> struct squares {
+    const T *x;
+    const float *saved;
+    int64_t c;
+    ON_DEVICE void at(int64_t r, int64_t k, float *sum) const
+    {
+        float d = to_float(x[r * c + k]) - saved[k];
+        sum[0] = d * d;
+    }
+};
+
+struct set_variance {
+    float *saved, *var;
+    double rows, move;
+    int64_t c;
+    ON_DEVICE void at(int64_t k, double sum, double) const
+    {
+        saved[c + k] = (float)(sum / rows);
+        var[k] = (float)((1 - move) * (double)var[k] + move * sum / (rows - 1));
+    }
+};
+
+template <class T> struct normalise {
+    const T *x;
+    const float *saved, *gamma, *beta;
+    T *out;
+    int64_t c;
+    float eps;
+    int act;
+    ON_DEVICE void at(int64_t i) const
+    {
+        int64_t k = i % c;
+        float y = (to_float(x[i]) - saved[k]) / sqrtf(saved[c + k] + eps);
+        to(out[i], act_value(act, multiply_add(y, gamma[k], beta[k])));
+    }
+};
+
+int batch_norm_train(const kiln_host *h, const kiln_tensor *x, float eps, float momentum,
+                     const kiln_tensor *gamma, const kiln_tensor *beta, int act, kiln_tensor *mean,
+                     kiln_tensor *var, kiln_tensor *saved, kiln_tensor *out)
+{
+    int64_t c = last(x), rows = rows_of(x);
+    double n = (double)rows, move = (double)momentum;
+    if (rows < 2)
+        return h->fail(h, KILN_ERR_SHAPE,
+                       "batch norm in training wants more than one value per channel");
+    return by_type(x, [&](auto type) {
+        typedef decltype(type) T;
+        const T *in = data<T>(x);
+        int err = sum_columns(h, x, rows, c, first_differences<T>{in, c},
+                              set_mean<T>{in, f32(saved), f32(mean), n, move});
+        err = err ? err
+                  : sum_columns(h, x, rows, c, squares<T>{in, f32(saved), c},
+                                set_variance{f32(saved), f32(var), n, move, c});
+        return err ? err
+                   : for_each(h, rows * c,
+                              normalise<T>{in, f32(saved), f32(gamma), f32(beta), data<T>(out), c,
+                                           eps, act});
+    });
+}
+
+// dz is d loss / d (g hat + b), hat the normalised x.
+template <class T> struct norm_slope {
+    const T *x, *dout;
+    const float *saved, *gamma, *beta;
+    int64_t c;
+    float eps;
+    int act;
+    ON_DEVICE float hat(int64_t i, int64_t k) const
+    {
+        return (to_float(x[i]) - saved[k]) / sqrtf(saved[c + k] + eps);
+    }
+    ON_DEVICE float dz(int64_t i, int64_t k, float y) const
+    {
+        return to_float(dout[i]) * act_slope(act, multiply_add(y, gamma[k], beta[k]));
+    }
+    ON_DEVICE void at(int64_t r, int64_t k, float *sum) const
+    {
+        float y = hat(r * c + k, k), d = dz(r * c + k, k, y);
+        sum[0] = d;
+        sum[1] = d * y;
+    }
+};
+
+struct norm_sums {
+    float *sums, *dgamma, *dbeta;  // sums [2,c]
+    int64_t c;
+    ON_DEVICE void at(int64_t k, double sum, double product) const
+    {
+        sums[k] = (float)sum;
+        sums[c + k] = (float)product;
+        if (dgamma)
+            dgamma[k] = (float)product;
+        if (dbeta)
+            dbeta[k] = (float)sum;
+    }
+};
+
+template <class T> struct norm_dx {
+    norm_slope<T> slope;
+    const float *sums;
+    T *dx;
+    float rows;
+    ON_DEVICE void at(int64_t i) const
+    {
+        int64_t c = slope.c, k = i % c;
+        float y = slope.hat(i, k), inverse = 1 / sqrtf(slope.saved[c + k] + slope.eps);
+        float mean = (sums[k] + y * sums[c + k]) / rows;
+        to(dx[i], slope.gamma[k] * inverse * (slope.dz(i, k, y) - mean));
+    }
+};
+
+int batch_norm_grad(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *saved, float eps,
+                    const kiln_tensor *gamma, const kiln_tensor *beta, int act,
+                    const kiln_tensor *dout, kiln_tensor *dx, kiln_tensor *dgamma,
+                    kiln_tensor *dbeta)
+{
+    int64_t c = last(x), rows = rows_of(x);
+    scratch sums(h, x, 2 * c);
+    if (sums.err)
+        return sums.err;
+    return by_type(x, [&](auto type) {
+        typedef decltype(type) T;
+        norm_slope<T> slope = {data<T>(x), data<T>(dout), f32(saved), f32(gamma), f32(beta),
+                               c,          eps,           act};
+        int err =
+            sum_columns(h, x, rows, c, slope, norm_sums{sums.get(), f32(dgamma), f32(dbeta), c});
+        if (err || !dx)
+            return err;
+        return for_each(h, rows * c, norm_dx<T>{slope, sums.get(), data<T>(dx), (float)rows});
+    });
+}
+
+template <class T> struct act_grad_body {
+    const T *x, *dout;
+    T *dx;
+    int kind;
+    ON_DEVICE void at(int64_t i) const
+    {
+        to(dx[i], to_float(dout[i]) * act_slope(kind, to_float(x[i])));
+    }
+};
+
+int act_grad(const kiln_host *h, const kiln_tensor *x, int act, const kiln_tensor *dout,
+             kiln_tensor *dx)
+{
+    return by_type(x, [&](auto type) {
+        typedef decltype(type) T;
+        return for_each(h, kiln_numel(x),
+                        act_grad_body<T>{data<T>(x), data<T>(dout), data<T>(dx), act});
+    });
+}
+
+// Each image has columns of its own.
+template <class T> struct affine_rows {
+    const T *x, *dout;
+    int64_t rows, c;
+    ON_DEVICE void at(int64_t r, int64_t k, float *sum) const
+    {
+        int64_t i = (k / c * rows + r) * c + k % c;
+        float d = to_float(dout[i]);
+        sum[0] = d;
+        sum[1] = d * to_float(x[i]);
+    }
+};
+
+template <class T> struct affine_sums {
+    T *dmul, *dadd;
+    ON_DEVICE void at(int64_t k, double sum, double product) const
+    {
+        if (dmul)
+            to(dmul[k], (float)product);
+        if (dadd)
+            to(dadd[k], (float)sum);
+    }
+};
+
+template <class T> struct affine_dx {
+    const T *dout, *mul;
+    T *dx;
+    int64_t c, per_image;
+    ON_DEVICE void at(int64_t i) const
+    {
+        float m = mul ? to_float(mul[i / per_image * c + i % c]) : 1;
+        to(dx[i], to_float(dout[i]) * m);
+    }
+};
+
+int affine_grad(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *mul,
+                const kiln_tensor *dout, kiln_tensor *dx, kiln_tensor *dmul, kiln_tensor *dadd)
+{
+    int64_t n = x->shape[0], c = last(x), per_image = kiln_numel(x) / n;
+    return by_type(x, [&](auto type) {
+        typedef decltype(type) T;
+        int err = KILN_OK;
+        if (dmul || dadd)
+            err = sum_columns(h, x, per_image / c, n * c,
+                              affine_rows<T>{data<T>(x), data<T>(dout), per_image / c, c},
+                              affine_sums<T>{data<T>(dmul), data<T>(dadd)});
+        if (err || !dx)
+            return err;
+        return for_each(h, kiln_numel(x),
+                        affine_dx<T>{data<T>(dout), data<T>(mul), data<T>(dx), c, per_image});
+    });
+}
+
+template <class T> struct pool_grad_body {
+    const T *dout;
+    T *dx;
+    int64_t h, w, oh, ow, c;
+    int k;
+    ON_DEVICE void at(int64_t i) const
+    {
+        int64_t ch = i % c, x = i / c % w / k, y = i / (c * w) % h / k, n = i / (c * w * h);
+        int inside = y < oh && x < ow;  // what is left over has no part
+        to(dx[i],
+           inside ? to_float(dout[((n * oh + y) * ow + x) * c + ch]) / (float)(k * k) : 0.0f);
+    }
+};
+
+int avg_pool_grad(const kiln_host *h, int k, const kiln_tensor *dout, kiln_tensor *dx)
+{
+    return by_type(dx, [&](auto type) {
+        typedef decltype(type) T;
+        return for_each(h, kiln_numel(dx),
+                        pool_grad_body<T>{data<T>(dout), data<T>(dx), dx->shape[1], dx->shape[2],
+                                          dout->shape[1], dout->shape[2], last(dx), k});
+    });
+}
+
+// The loss as a sum of 32 columns of the flat tensors, whose sums are added then.
+enum { LOSS_COLUMNS = 32 };
+struct loss_rows {
+    const float *y, *target;
+    int64_t size;
+    ON_DEVICE void at(int64_t r, int64_t k, float *sum) const
+    {
+        int64_t i = r * LOSS_COLUMNS + k;
+        float d = i < size ? y[i] - target[i] : 0;
+        sum[0] = d * d;
+    }
+};
+
+struct loss_columns {
+    float *sums;
+    ON_DEVICE void at(int64_t k, double sum, double) const
+    {
+        sums[k] = (float)sum;
+    }
+};
+
+struct loss_end {
+    const float *sums;
+    float *loss;
+    double size;
+    ON_DEVICE void at(int64_t) const
+    {
+        double sum = 0;
+        for (int k = 0; k < LOSS_COLUMNS; k++)
+            sum += (double)sums[k];
+        loss[0] = (float)(sum / size);
+    }
+};
+
+struct loss_grad {
+    const float *y, *target;
+    float *dy;
+    double size;
+    ON_DEVICE void at(int64_t i) const
+    {
+        dy[i] = (float)(2 * ((double)y[i] - (double)target[i]) / size);
+    }
+};
+
+int mse(const kiln_host *h, const kiln_tensor *y, const kiln_tensor *target, kiln_tensor *loss,
+        kiln_tensor *dy)
+{
+    int64_t size = kiln_numel(y);
+    int err = KILN_OK;
+    if (loss) {
+        scratch sums(h, y, LOSS_COLUMNS);
+        err = sums.err;
+        err = err ? err
+                  : sum_columns(h, y, blocks_of(size, LOSS_COLUMNS), LOSS_COLUMNS,
+                                loss_rows{f32(y), f32(target), size}, loss_columns{sums.get()});
+        err = err ? err : for_each(h, 1, loss_end{sums.get(), f32(loss), (double)size});
+    }
+    if (err || !dy)
+        return err;
+    return for_each(h, size, loss_grad{f32(y), f32(target), f32(dy), (double)size});
+}
+
+// In double, as a parameter may be moved by far less than its size.
+struct adam_body {
+    const float *grad;
+    float *value, *m, *v;
+    double rate, beta1, beta2, eps, correction;
+    ON_DEVICE void at(int64_t i) const
+    {
+        double g = (double)grad[i];
+        double first = beta1 * (double)m[i] + (1 - beta1) * g;
+        double second = beta2 * (double)v[i] + (1 - beta2) * g * g;
+        m[i] = (float)first;
+        v[i] = (float)second;
+        value[i] = (float)((double)value[i] - rate * first / (sqrt(second) / correction + eps));
+    }
+};
+
+int adam(const kiln_host *h, const kiln_tensor *grad, double lr, double beta1, double beta2,
+         double eps, int64_t step, kiln_tensor *value, kiln_tensor *m, kiln_tensor *v)
+{
+    double rate = lr / (1 - pow(beta1, (double)step));
+    double correction = sqrt(1 - pow(beta2, (double)step));
+    return for_each(
+        h, kiln_numel(value),
+        adam_body{f32(grad), f32(value), f32(m), f32(v), rate, beta1, beta2, eps, correction});
+}
+
+}  // namespace
+
+void cuda_train(kiln_ops *ops)
+{
+    ops->batch_norm_train = batch_norm_train;
+    ops->batch_norm_grad = batch_norm_grad;
+    ops->act_grad = act_grad;
+    ops->affine_grad = affine_grad;
+    ops->avg_pool_grad = avg_pool_grad;
+    ops->mse = mse;
+    ops->adam = adam;
+}

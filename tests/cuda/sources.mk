@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+# The kernels of CUDA on the CPU: the tests of the other backends, compiled for this one.
+if CXX_POSSIBLE
+check_PROGRAMS += tests/cuda/test_ref tests/cuda/test_vector tests/cuda/test_matrix \
+	tests/cuda/test_random
+endif
+tests_cuda_cppflags = $(AM_CPPFLAGS) -DCHECK_CUDA
+tests_cuda_libs = kernels/libcuda-emulated.a $(kernels_libs) $(kernels_libs) $(CMOCKA_LIBS) \
+	-lstdc++ -lm
+tests_cuda_test_ref_SOURCES = tests/kernels/test_ref.c $(stub_sources) $(golden_sources)
+tests_cuda_test_ref_CPPFLAGS = $(tests_cuda_cppflags)
+tests_cuda_test_ref_LDADD = $(tests_cuda_libs)
+tests_cuda_test_vector_SOURCES = tests/kernels/test_vector.c tests/kernels/check.c \
+	tests/kernels/check.h $(stub_sources)
+tests_cuda_test_vector_CPPFLAGS = $(tests_cuda_cppflags)
+tests_cuda_test_vector_LDADD = $(tests_cuda_libs)
+tests_cuda_test_matrix_SOURCES = tests/kernels/test_matrix.c tests/kernels/matrix_problem.c \
+	tests/kernels/matrix_problem.h $(stub_sources)
+tests_cuda_test_matrix_CPPFLAGS = $(tests_cuda_cppflags)
+tests_cuda_test_matrix_LDADD = $(tests_cuda_libs)
+tests_cuda_test_random_SOURCES = tests/cuda/test_random.c host/random.c host/random.h \
+	$(stub_sources)
+tests_cuda_test_random_CPPFLAGS = $(tests_cuda_cppflags)
+tests_cuda_test_random_LDADD = $(tests_cuda_libs)
