@@ -31,22 +31,27 @@ struct gemm_tiles {
                 const struct conv_grad *d);
 };
 
+struct winograd_isa;
+
 // An instruction set at a precision.
 struct matrix_kind {
     const struct gemm_isa *isa;
     const struct gemm_tiles *tiles;  // or NULL
     int parts;
+    const struct winograd_isa *winograd;  // or NULL
+    int64_t winograd_least;               // channels, either side, for it to pay
 };
 
 struct kiln_packed {
     kiln_tensor *owner;  // of the memory of all of it
     const struct matrix_kind *kind;
     struct conv_geometry g;
-    int parts;              // 0: fp32 panels
-    int64_t c, o;           // channels contracted, produced
-    int64_t width;          // o rounded up as the panels are
-    struct conv_tap *taps;  // of all phases
-    int32_t *first;         // [phases + 1] first tap of each
+    int parts;                            // 0: fp32 panels
+    const struct winograd_isa *winograd;  // NULL: shifted products
+    int64_t c, o;                         // channels contracted, produced
+    int64_t width;                        // o rounded up as the panels are
+    struct conv_tap *taps;                // of all phases
+    int32_t *first;                       // [phases + 1] first tap of each
     void *data;
 };
 
@@ -65,6 +70,12 @@ size_t conv_f32_bytes(const kiln_packed *p);
 int conv_f32_pack(const kiln_host *h, kiln_packed *p, const struct weight_view *w);
 int conv_f32_run(const kiln_host *h, const kiln_packed *p, const struct conv_pass *pass);
 int conv_f32_grad(const kiln_host *h, const struct gemm_isa *isa, const struct conv_grad *d);
+
+size_t conv_winograd_bytes(const kiln_packed *p);
+int conv_winograd_pack(const kiln_host *h, kiln_packed *p, const struct weight_view *w);
+int conv_winograd_run(const kiln_host *h, const kiln_packed *p, const struct conv_pass *pass);
+int conv_winograd_grad(const kiln_host *h, const struct gemm_isa *isa,
+                       const struct winograd_isa *winograd, const struct conv_grad *d);
 
 // How many partial sums a weight gradient has: from its shape alone.
 int64_t conv_grad_parts(const struct conv_grad *d, int64_t units);

@@ -62,29 +62,40 @@ static inline vec load_out(const struct epilogue *e, const void *p, int64_t at, 
     return e->bf16 ? v_load_bf16((const uint16_t *)p + at, n) : v_load((const float *)p + at, n);
 }
 
+static inline void finish_vec(const struct epilogue *e, vec x, vec bias, vec scale, int64_t at,
+                              int64_t n)
+{
+    x = v_add(x, bias);
+    vec add = e->add ? load_out(e, e->add, at, n) : v_set(0);
+    if (e->linear)
+        x = v_add(v_act(x, e->act), add);
+    else
+        x = v_act(v_mul(v_add(x, add), scale), e->act);
+    if (e->stream)
+        v_stream((float *)e->out + at, x);
+    else if (e->bf16)
+        v_store_bf16((uint16_t *)e->out + at, n, x);
+    else
+        v_store((float *)e->out + at, n, x);
+}
+
 static void finish(const struct epilogue *e, const float *c, int64_t c_row, const int64_t *at,
                    int64_t rows, int64_t columns)
 {
     const vec scale = v_set(e->scale);
-    for (int64_t j = 0; j < columns; j += LANES) {
+    // Rows that are streamed go out whole lines at a time.
+    int64_t together = e->stream ? 16 : LANES;
+    for (int64_t j = 0; j < columns; j += together) {
         int64_t n = columns - j;
-        vec bias = e->bias ? v_load(e->bias + j, n) : v_set(0);
+        vec bias[16 / LANES];
+        for (int64_t k = 0; k < together; k += LANES)
+            bias[k / LANES] = e->bias ? v_load(e->bias + j + k, n - k) : v_set(0);
         for (int64_t i = 0; i < rows; i++) {
             if (at[i] < 0)
                 continue;
-            vec x = v_add(v_load(c + i * c_row + j, LANES), bias);
-            vec add = e->add ? load_out(e, e->add, at[i] + j, n) : v_set(0);
-            if (e->linear) {
-                x = v_add(v_act(x, e->act), add);
-            } else {
-                x = v_act(v_mul(v_add(x, add), scale), e->act);
-            }
-            if (e->stream)
-                v_stream((float *)e->out + at[i] + j, x);
-            else if (e->bf16)
-                v_store_bf16((uint16_t *)e->out + at[i] + j, n, x);
-            else
-                v_store((float *)e->out + at[i] + j, n, x);
+            for (int64_t k = 0; k < together; k += LANES)
+                finish_vec(e, v_load(c + i * c_row + j + k, LANES), bias[k / LANES], scale,
+                           at[i] + j + k, n - k);
         }
     }
 }

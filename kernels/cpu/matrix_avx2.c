@@ -1,15 +1,24 @@
-// The matrix family for AVX2: direct fp32, which serves every precision that is offered.
-// SPDX-License-Identifier: MIT
+// The matrix family for AVX2 and FMA: fp32 throughout. fast takes Winograd's F(4,3), exact F(2,3),
+// which rounds no worse than plain sums. SPDX-License-Identifier: MIT
 #include "matrix.h"
 
 #include "matrix_entries.h"
+#include "winograd.h"
 
-static const struct matrix_kind direct = {.isa = &gemm_avx2};
+enum { LEAST_CHANNELS = 32 };
 
-MATRIX_ENTRIES(direct)
+static const struct matrix_kind fast = {
+    .isa = &gemm_avx2, .winograd = &winograd_avx2[1], .winograd_least = LEAST_CHANNELS};
+static const struct matrix_kind exact = {
+    .isa = &gemm_avx2, .winograd = &winograd_avx2[0], .winograd_least = LEAST_CHANNELS};
+
+MATRIX_ENTRIES(fast)
+MATRIX_ENTRIES(exact)
 
 void matrix_init_avx2(kiln_ops *ops, int precision)
 {
-    (void)precision;
-    direct_init(ops);
+    if (precision == KERNELS_EXACT)
+        exact_init(ops);
+    else
+        fast_init(ops);
 }

@@ -1,15 +1,25 @@
-// The matrix family for AVX-512: direct fp32, which serves every precision that is offered.
+// The matrix family for AVX-512: fp32 throughout. fast takes Winograd's F(4,3), exact F(2,3), which
+// rounds no worse than plain sums.
 // SPDX-License-Identifier: MIT
 #include "matrix.h"
 
 #include "matrix_entries.h"
+#include "winograd.h"
 
-static const struct matrix_kind direct = {.isa = &gemm_avx512};
+enum { LEAST_CHANNELS = 32 };
 
-MATRIX_ENTRIES(direct)
+static const struct matrix_kind fast = {
+    .isa = &gemm_avx512, .winograd = &winograd_avx512[1], .winograd_least = LEAST_CHANNELS};
+static const struct matrix_kind exact = {
+    .isa = &gemm_avx512, .winograd = &winograd_avx512[0], .winograd_least = LEAST_CHANNELS};
+
+MATRIX_ENTRIES(fast)
+MATRIX_ENTRIES(exact)
 
 void matrix_init_avx512(kiln_ops *ops, int precision)
 {
-    (void)precision;
-    direct_init(ops);
+    if (precision == KERNELS_EXACT)
+        exact_init(ops);
+    else
+        fast_init(ops);
 }

@@ -6,6 +6,9 @@ kernels_avx2_matrix_sources = \
 	kernels/cpu/conv_pass.h \
 	kernels/cpu/conv_plan.c \
 	kernels/cpu/conv_plan.h \
+	kernels/cpu/conv_winograd.c \
+	kernels/cpu/conv_winograd.h \
+	kernels/cpu/conv_winograd_dw.c \
 	kernels/cpu/gemm.h \
 	kernels/cpu/gemm_avx2.c \
 	kernels/cpu/gemm_kernel.h \
@@ -14,11 +17,14 @@ kernels_avx2_matrix_sources = \
 	kernels/cpu/matrix.h \
 	kernels/cpu/matrix_avx2.c \
 	kernels/cpu/matrix_entries.h \
-	kernels/cpu/matrix_vec256.h
+	kernels/cpu/matrix_vec256.h \
+	kernels/cpu/winograd.c \
+	kernels/cpu/winograd.h
 kernels_avx512_matrix_sources = \
 	kernels/cpu/gemm_avx512.c \
 	kernels/cpu/matrix_avx512.c \
-	kernels/cpu/matrix_vec512.h
+	kernels/cpu/matrix_vec512.h \
+	kernels/cpu/winograd.c
 kernels_amx_matrix_sources = \
 	kernels/cpu/conv_amx.c \
 	kernels/cpu/conv_amx.h \

@@ -59,6 +59,12 @@ static const struct layer layers[] = {
     {1, 40, 200, 64, 16, {3, 2, 1, 0}},
     {1, 64, 64, 192, 48, {3, 1, 1, 0}},
     {1, 6, 6, 16, 16, {3, 1, 3, 0}},  // more border than kernel
+    // Winograd's: tiles cut off, borders of other sizes, weights shared by all threads.
+    {2, 7, 10, 48, 40, {3, 1, 0, 0}},
+    {1, 6, 5, 40, 64, {3, 1, 3, 0}},
+    {3, 5, 9, 40, 33, {3, 1, 1, 1}},
+    {2, 13, 6, 200, 136, {3, 1, 1, 0}},
+    {5, 14, 14, 160, 160, {3, 1, 1, 0}},
 };
 enum { LAYERS = sizeof(layers) / sizeof(layers[0]) };
 
@@ -291,7 +297,8 @@ static void test_same_bits(void **state)
         }
 }
 
-// An infinity or NaN in one pixel spoils exactly the outputs that see it.
+// An infinity or NaN in one pixel spoils the outputs that see it, and no others; but by Winograd's
+// algorithm all of the tile, 4 pixels a side at most.
 static void test_not_finite(void **state)
 {
     static const float bad[] = {INFINITY, -INFINITY, NAN};
@@ -311,7 +318,11 @@ static void test_not_finite(void **state)
             assert_int_equal(ops->conv(h, w, p.x, p.bias, NULL, 1, KILN_ACT_NONE, p.out), 0);
             for (int i = 0; i < 2 * 81 * 32; i++) {
                 int pixel = i / 32, sees = pixel < 81 && pixel / 9 <= 1 && pixel % 9 >= 7;
-                if (sees == (isfinite(tensor_value(p.out, i)) != 0))
+                int near = isas[k].isa == KERNELS_AVX2 || isas[k].isa == KERNELS_AVX512
+                               ? pixel < 81 && pixel / 9 < 4 && pixel % 9 >= 4
+                               : sees;
+                int finite = isfinite(tensor_value(p.out, i)) != 0;
+                if (finite ? sees : !near)
                     fail_msg("%s: pixel %d is %g", isas[k].name, pixel, tensor_value(p.out, i));
             }
             ops->pack_free(h, w);

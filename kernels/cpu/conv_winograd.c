@@ -1,0 +1,312 @@
+// Forward, and back to the input, which is forward with turned weights.
+// SPDX-License-Identifier: MIT
+#include "conv_winograd.h"
+
+#include <string.h>
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t round_up(int64_t x, int64_t to)
+{
+    return (x + to - 1) / to * to;
+}
+
+struct winograd_grid winograd_grid(int m, int64_t n, int64_t h, int64_t w)
+{
+    struct winograd_grid g = {.m = m, .rows = (h + m - 1) / m, .columns = (w + m - 1) / m};
+    g.tiles = n * g.rows * g.columns;
+    return g;
+}
+
+void winograd_pixels(const struct winograd_grid *g, const struct winograd_map *map, int64_t tile,
+                     const float **pixel)
+{
+    int64_t image = tile / (g->rows * g->columns), in_image = tile % (g->rows * g->columns);
+    int64_t y = in_image / g->columns * g->m - map->shift;
+    int64_t x = in_image % g->columns * g->m - map->shift, side = map->side;
+    const float *row = map->data + ((image * map->h + y) * map->w + x) * map->c;
+    if (y >= 0 && x >= 0 && y + side <= map->h && x + side <= map->w) {
+        for (int64_t i = 0; i < side; i++, row += map->w * map->c)
+            for (int64_t j = 0; j < side; j++)
+                *pixel++ = row + j * map->c;
+        return;
+    }
+    for (int64_t i = 0; i < side; i++, row += map->w * map->c)
+        for (int64_t j = 0; j < side; j++) {
+            int inside = y + i >= 0 && y + i < map->h && x + j >= 0 && x + j < map->w;
+            *pixel++ = inside ? row + j * map->c : map->zeros;
+        }
+}
+
+int64_t winograd_block(int64_t bytes, int64_t tiles)
+{
+    enum { BLOCK_BYTES = 640 << 10, LEAST = 24, MOST = 56 };
+    int64_t block = BLOCK_BYTES / bytes;
+    block = block < LEAST ? LEAST : smaller(block, MOST);
+    return smaller(block, tiles);
+}
+
+void winograd_multiply(const struct gemm_isa *isa, const struct winograd_product *p)
+{
+    const int64_t zero = 0, size = sizeof(float);
+    struct gemm_args args = {.a_row = p->a_row * size,
+                             .a_step = p->a_step * size,
+                             .a_run = &zero,
+                             .runs = 1,
+                             .steps = p->depth,
+                             .c_row = p->c_row * size,
+                             .accumulate = p->accumulate};
+    int64_t pieces = (p->rows + isa->rows - 1) / isa->rows;
+    for (int64_t column = 0; column < p->columns; column += isa->columns) {
+        int64_t columns = smaller(isa->columns, p->columns - column);
+        args.b = p->b + column / isa->columns * p->b_panel;
+        args.b_step = (p->b_step ? p->b_step : columns) * size;
+        for (int64_t i = 0; i < pieces; i++) {
+            int64_t row = p->rows * i / pieces, rows = p->rows * (i + 1) / pieces - row;
+            args.a = p->a + row * p->a_row;
+            args.c = p->c + row * p->c_row + column;
+            isa->kernel[columns == isa->columns][rows](&args);
+        }
+    }
+}
+
+static int64_t cells(const kiln_packed *p)
+{
+    return (int64_t)(p->winograd->m + 2) * (p->winograd->m + 2);
+}
+
+size_t conv_winograd_bytes(const kiln_packed *p)
+{
+    return (size_t)(cells(p) * p->c * p->width) * sizeof(float);
+}
+
+struct pack_job {
+    kiln_packed *p;
+    const struct weight_view *w;
+};
+
+// Weights are [cell][panel][c][columns]. Items: (panel, c).
+static int pack_rows(void *ctx, int64_t begin, int64_t end, int64_t chunk)
+{
+    struct pack_job *job = ctx;
+    kiln_packed *p = job->p;
+    const struct weight_view *w = job->w;
+    float rows[9 * GEMM_MAX_COLUMNS];
+    (void)chunk;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t o = i / p->c * p->kind->isa->columns, c = i % p->c;
+        int64_t columns = smaller(p->kind->isa->columns, p->width - o);
+        memset(rows, 0, sizeof(rows));
+        for (int64_t j = 0; j < columns && o + j < p->o; j++)
+            for (int64_t k = 0; k < 9; k++)
+                rows[(p->g.scatter ? 8 - k : k) * columns + j] = weight_at(w, c, o + j, k);
+        p->winograd->weight(rows, columns, (float *)p->data + o * p->c + c * columns,
+                            p->c * p->width);
+    }
+    return KILN_OK;
+}
+
+int conv_winograd_pack(const kiln_host *h, kiln_packed *p, const struct weight_view *w)
+{
+    struct pack_job job = {p, w};
+    int64_t items = packed_panels(p->o, p->kind->isa->columns) * p->c;
+    return h->parallel_for(h, items, 32, pack_rows, &job);
+}
+
+struct run_job {
+    const kiln_host *h;
+    const kiln_packed *p;
+    const struct conv_pass *pass;
+    struct winograd_grid grid;
+    struct winograd_map map;
+    int64_t block, depth;  // tiles of a block, channels of one with padding
+    int64_t in_step, out_step;
+    int64_t first, tiles;  // of a large block that all threads share
+    int64_t splits;
+    float *in, *out;  // its tiles
+};
+
+static void transform_in(const struct run_job *job, int64_t first, int64_t tiles, float *to)
+{
+    const float *pixel[WINOGRAD_MAX * WINOGRAD_MAX];
+    for (int64_t i = 0; i < tiles; i++) {
+        winograd_pixels(&job->grid, &job->map, first + i, pixel);
+        job->p->winograd->input(pixel, job->p->c, to + i * job->depth, job->in_step);
+    }
+}
+
+// Columns [column, last) of the products of a cell.
+static void multiply(const struct run_job *job, int64_t cell, int64_t tiles, const float *in,
+                     float *out, int64_t column, int64_t last)
+{
+    const kiln_packed *p = job->p;
+    struct winograd_product product = {
+        .a = in + cell * job->in_step,
+        .a_row = job->depth,
+        .a_step = 1,
+        .rows = tiles,
+        .depth = p->c,
+        .b = (const float *)p->data + (cell * p->width + column) * p->c,
+        .b_panel = p->c * p->kind->isa->columns,
+        .columns = last - column,
+        .c = out + cell * job->out_step + column,
+        .c_row = p->width,
+    };
+    winograd_multiply(p->kind->isa, &product);
+}
+
+static void transform_out(const struct run_job *job, int64_t first, int64_t tiles,
+                          const float *from)
+{
+    const kiln_packed *p = job->p;
+    const struct conv_pass *pass = job->pass;
+    const struct winograd_grid *g = &job->grid;
+    enum { MOST = (WINOGRAD_MAX - 2) * (WINOGRAD_MAX - 2) };
+    _Alignas(64) float sums[MOST * GEMM_MAX_COLUMNS];
+    int64_t pixel[MOST], at[MOST], m = g->m, panel = p->kind->isa->columns;
+    for (int64_t i = 0; i < tiles; i++) {
+        int64_t tile = first + i, image = tile / (g->rows * g->columns);
+        int64_t y = tile / g->columns % g->rows * m, x = tile % g->columns * m;
+        for (int64_t k = 0; k < m * m; k++) {
+            int64_t oy = y + k / m, ox = x + k % m;
+            pixel[k] = oy < pass->oh && ox < pass->ow
+                           ? ((image * pass->oh + oy) * pass->ow + ox) * p->o
+                           : -1;
+        }
+        for (int64_t o = 0; o < p->o; o += panel) {
+            struct epilogue e = pass->epilogue;
+            int64_t wide = smaller(panel, p->o - o);
+            if (e.bias)
+                e.bias += o;
+            p->winograd->output(from + i * p->width + o, job->out_step,
+                                smaller(panel, p->width - o), sums, panel);
+            for (int64_t k = 0; k < m * m; k++)
+                at[k] = pixel[k] < 0 ? -1 : pixel[k] + o;
+            p->kind->isa->finish(&e, sums, panel, at, m * m, wide);
+        }
+    }
+}
+
+// Blocks of tiles from start to end, each on one thread with tiles of its own.
+static int run_blocks(void *ctx, int64_t begin, int64_t end, int64_t chunk)
+{
+    const struct run_job *job = ctx;
+    kiln_tensor *owner;
+    int64_t n = cells(job->p);
+    (void)chunk;
+    float *in =
+        scratch_new(job->h, (size_t)(n * (job->in_step + job->out_step)) * sizeof(float), &owner);
+    if (!in)
+        return KILN_ERR_MEMORY;
+    float *out = in + n * job->in_step;
+    for (int64_t b = begin; b < end; b++) {
+        int64_t first = b * job->block, tiles = smaller(job->block, job->grid.tiles - first);
+        transform_in(job, first, tiles, in);
+        for (int64_t cell = 0; cell < n; cell++)
+            multiply(job, cell, tiles, in, out, 0, job->p->width);
+        transform_out(job, first, tiles, out);
+    }
+    job->h->tensor_free(job->h, owner);
+    return KILN_OK;
+}
+
+// The same in three passes of all threads over a large block: for weights that do not stay in a
+// cache, so that each is read once.
+static int pass_in(void *ctx, int64_t begin, int64_t end, int64_t chunk)
+{
+    const struct run_job *job = ctx;
+    (void)chunk;
+    transform_in(job, job->first + begin, end - begin, job->in + begin * job->depth);
+    return KILN_OK;
+}
+
+static int pass_products(void *ctx, int64_t begin, int64_t end, int64_t chunk)
+{
+    const struct run_job *job = ctx;
+    const kiln_packed *p = job->p;
+    int64_t panel = p->kind->isa->columns, panels = packed_panels(p->o, panel);
+    (void)chunk;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t split = i % job->splits, first = panels * split / job->splits * panel;
+        int64_t last = smaller(panels * (split + 1) / job->splits * panel, p->width);
+        multiply(job, i / job->splits, job->tiles, job->in, job->out, first, last);
+    }
+    return KILN_OK;
+}
+
+static int pass_out(void *ctx, int64_t begin, int64_t end, int64_t chunk)
+{
+    const struct run_job *job = ctx;
+    (void)chunk;
+    transform_out(job, job->first + begin, end - begin, job->out + begin * job->p->width);
+    return KILN_OK;
+}
+
+static int run_shared(struct run_job *job)
+{
+    const kiln_host *h = job->h;
+    kiln_tensor *owner;
+    int64_t n = cells(job->p);
+    job->in = scratch_new(h, (size_t)(n * (job->in_step + job->out_step)) * sizeof(float), &owner);
+    if (!job->in)
+        return KILN_ERR_MEMORY;
+    job->out = job->in + n * job->in_step;
+    int err = KILN_OK;
+    for (int64_t first = 0; !err && first < job->grid.tiles; first += job->block) {
+        job->first = first;
+        job->tiles = smaller(job->block, job->grid.tiles - first);
+        err = h->parallel_for(h, job->tiles, 4, pass_in, job);
+        if (!err)
+            err = h->parallel_for(h, n * job->splits, 1, pass_products, job);
+        if (!err)
+            err = h->parallel_for(h, job->tiles, 4, pass_out, job);
+    }
+    h->tensor_free(h, owner);
+    return err;
+}
+
+int conv_winograd_run(const kiln_host *h, const kiln_packed *p, const struct conv_pass *pass)
+{
+    enum { OWN_BYTES = 5 << 19, SHARED_TILES = 128, SHARED_BYTES = 24 << 20 };
+    struct run_job job = {.h = h, .p = p, .pass = pass, .splits = 1};
+    kiln_tensor *converted, *owner;
+    const float *x = as_f32(h, pass->x, &converted);
+    float *zeros = scratch_new(h, (size_t)p->c * sizeof(float), &owner);
+    int err = KILN_ERR_MEMORY;
+    if (!x || !zeros)
+        goto done;
+    memset(zeros, 0, (size_t)p->c * sizeof(float));
+    job.grid = winograd_grid(p->winograd->m, pass->n, pass->oh, pass->ow);
+    job.map = (struct winograd_map){
+        .data = x,
+        .zeros = zeros,
+        .h = pass->ih,
+        .w = pass->iw,
+        .c = p->c,
+        .side = p->winograd->m + 2,
+        .shift = p->g.scatter ? 2 - p->g.pad : p->g.pad,
+    };
+    job.depth = round_up(p->c, 16);
+    int64_t bytes = cells(p) * (job.depth + p->width) * (int64_t)sizeof(float);
+    int shared = conv_winograd_bytes(p) > OWN_BYTES;
+    if (shared) {
+        job.block = smaller(SHARED_TILES, SHARED_BYTES / bytes);
+        job.block = smaller(job.block < 32 ? 32 : job.block, job.grid.tiles);
+        job.splits = packed_panels(p->o, p->kind->isa->columns) >= 4 ? 2 : 1;
+    } else {
+        job.block = winograd_block(bytes, job.grid.tiles);
+    }
+    // Cells lie an odd number of cache lines apart.
+    job.in_step = round_up(job.block * job.depth, 32) + 16;
+    job.out_step = round_up(job.block * p->width, 32) + 16;
+    err = shared ? run_shared(&job)
+                 : h->parallel_for(h, (job.grid.tiles + job.block - 1) / job.block, 1, run_blocks,
+                                   &job);
+done:
+    h->tensor_free(h, owner);
+    h->tensor_free(h, converted);
+    return err;
+}
