@@ -5,7 +5,8 @@ text_sources = plugins/text/plugin.c plugins/text/text.h plugins/text/clip.c \
 	plugins/text/npy.h plugins/text/t5.c plugins/text/t5.h plugins/text/t5_open.c \
 	plugins/text/t5_forward.c $(text_token_sources) $(text_caption_sources)
 text_token_sources = plugins/text/tokens.c plugins/text/tokens.h plugins/text/pieces.h
-text_caption_sources = plugins/text/caption.c plugins/text/caption.h \
+text_caption_sources = plugins/text/caption.c plugins/text/caption.h plugins/text/markup.c \
+	plugins/text/markup.h plugins/text/pattern.c plugins/text/pattern.h \
 	plugins/text/unicode.c plugins/text/unicode.h plugins/text/unicode_table.h
 if SENTENCEPIECE
 # A library of its own: with C++ among its sources automake would link the plugin by the C++ compiler.

@@ -28,7 +28,7 @@ static void destroy(kiln_self *self)
 
 static int tokenize(struct t5 *s, const char *text, int32_t *id, int32_t *valid)
 {
-    char *caption = s->base.args[P_CLEAN].i ? caption_plain(text) : caption_plain(text);
+    char *caption = s->base.args[P_CLEAN].i ? caption_clean(text) : caption_plain(text);
     size_t left = 0;
     *valid = caption ? tokens_encode(s->tokens, caption, id, &left) : -1;
     free(caption);
@@ -36,9 +36,8 @@ static int tokenize(struct t5 *s, const char *text, int32_t *id, int32_t *valid)
         return kiln_fail(&s->base, KILN_ERR_MEMORY, "out of memory");
     if (left) {
         char line[300];
-        snprintf(line, sizeof(line),
-                 "the last %zu tokens of \"%.*s\" are beyond the %d that count", left,
-                 text_clip(text, 80), text, TOKENS_LENGTH);
+        snprintf(line, sizeof(line), "the last %zu tokens of \"%.*s\" are beyond the %d that count",
+                 left, text_clip(text, 80), text, TOKENS_LENGTH);
         s->base.host->log(s->base.host, KILN_LOG_WARNING, line);
     }
     return KILN_OK;

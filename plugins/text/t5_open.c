@@ -163,8 +163,8 @@ static int check_tensor(struct t5 *s, const char *name, int dtype, int32_t ndim,
         snprintf(must, sizeof(must), "[%lld]", (long long)want[0]);
     else
         snprintf(must, sizeof(must), "[%lld,%lld]", (long long)want[0], (long long)want[1]);
-    return kiln_fail(&s->base, KILN_ERR_IO, "tensor '%.200s' is %s, but config.json says %s",
-                     name, have, must);
+    return kiln_fail(&s->base, KILN_ERR_IO, "tensor '%.200s' is %s, but config.json says %s", name,
+                     have, must);
 }
 
 static int missing(struct t5 *s, const uint16_t *seen)

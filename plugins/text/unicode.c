@@ -97,11 +97,12 @@ struct chars chars_of(const char *text)
 
 char *chars_text(const struct chars *s)
 {
+    static const unsigned char lead[] = {0, 0xc0, 0xe0, 0xf0};
     char *out = s->failed ? NULL : malloc(4 * s->n + 1), *p = out;
     for (size_t i = 0; out && i < s->n; i++) {
         uint32_t c = s->c[i];
         int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-        *p++ = (char)(more ? (0xf00u >> more & 0xf0) | c >> 6 * more : c);
+        *p++ = (char)(lead[more] | c >> 6 * more);
         while (more-- > 0)
             *p++ = (char)(0x80 | (c >> 6 * more & 0x3f));
     }

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
-check_PROGRAMS += tests/text/test_tokens
+check_PROGRAMS += tests/text/test_captions tests/text/test_tokens
+tests_text_test_captions_SOURCES = tests/text/test_captions.c $(text_caption_sources)
+tests_text_test_captions_LDADD = $(CMOCKA_LIBS)
 tests_text_test_tokens_SOURCES = tests/text/test_tokens.c $(text_token_sources) $(weights_all)
 tests_text_test_tokens_LDADD = $(text_libs) $(weights_libs)
 
 bats_tests += tests/text/embeddings.bats tests/text/encode.bats tests/text/t5.bats
 
-EXTRA_DIST += tests/reference/embeddings.py tests/reference/t5.py tests/reference/unicode.py \
+EXTRA_DIST += tests/golden/captions.txt tests/reference/captions.py \
+	tests/reference/embeddings.py tests/reference/t5.py tests/reference/unicode.py \
 	tests/golden/t5-brain.safetensors tests/golden/t5-half.safetensors \
 	tests/golden/t5-single.safetensors tests/golden/t5-tokens.safetensors \
 	tests/golden/t5/brain/config.json tests/golden/t5/brain/model.safetensors \

@@ -73,6 +73,12 @@ close_to() {
     ! cmp -s <(tensor a.safetensors cond.0) <(tensor a.safetensors cond.2) || false
 }
 
+@test "clean=yes cleans prompts as captions" {
+    kiln blank 1x1x1x1 ! t5 "$golden/t5" clean=yes ! encode "a <b>pencil</b> @me img_1.jpg" "a pencil" ! \
+        save a.safetensors
+    cmp <(tensor a.safetensors cond.0) <(tensor a.safetensors cond.1)
+}
+
 @test "each prompt has the bits that it has alone, whatever the threads" {
     prompts=("a pencil" "a man" "" "a rocket ship")
     kiln -j 3 blank 1x1x1x1 ! t5 "$golden/t5" ! encode "${prompts[@]}" ! save all.safetensors
