@@ -5,7 +5,8 @@
 namespace
 {
 
-// Batch statistics: the mean by differences to the first row, then squares about the mean.
+// Batch statistics: the mean by differences to the first row, then squares about the mean, which is
+// kept as a float and what that leaves, as a mean may be a thousand deviations.
 template <class T> struct first_differences {
     const T *x;
     int64_t c;
@@ -17,23 +18,24 @@ template <class T> struct first_differences {
 
 template <class T> struct set_mean {
     const T *x;
-    float *saved, *mean;
+    float *saved, *mean, *rest;
     double rows, move;
     ON_DEVICE void at(int64_t k, double sum, double) const
     {
         double m = (double)to_float(x[k]) + sum / rows;
         saved[k] = (float)m;
+        rest[k] = (float)(m - (double)saved[k]);
         mean[k] = (float)((1 - move) * (double)mean[k] + move * m);
     }
 };
 
 template <class T> struct squares {
     const T *x;
-    const float *saved;
+    const float *saved, *rest;
     int64_t c;
     ON_DEVICE void at(int64_t r, int64_t k, float *sum) const
     {
-        float d = to_float(x[r * c + k]) - saved[k];
+        float d = to_float(x[r * c + k]) - saved[k] - rest[k];
         sum[0] = d * d;
     }
 };
@@ -51,7 +53,7 @@ struct set_variance {
 
 template <class T> struct normalise {
     const T *x;
-    const float *saved, *gamma, *beta;
+    const float *saved, *rest, *gamma, *beta;
     T *out;
     int64_t c;
     float eps;
@@ -59,7 +61,7 @@ template <class T> struct normalise {
     ON_DEVICE void at(int64_t i) const
     {
         int64_t k = i % c;
-        float y = (to_float(x[i]) - saved[k]) / sqrtf(saved[c + k] + eps);
+        float y = (to_float(x[i]) - saved[k] - rest[k]) / sqrtf(saved[c + k] + eps);
         to(out[i], act_value(act, multiply_add(y, gamma[k], beta[k])));
     }
 };
@@ -73,18 +75,21 @@ int batch_norm_train(const kiln_host *h, const kiln_tensor *x, float eps, float 
     if (rows < 2)
         return h->fail(h, KILN_ERR_SHAPE,
                        "batch norm in training wants more than one value per channel");
+    scratch rest(h, x, c);
+    if (rest.err)
+        return rest.err;
     return by_type(x, [&](auto type) {
         typedef decltype(type) T;
         const T *in = data<T>(x);
         int err = sum_columns(h, x, rows, c, first_differences<T>{in, c},
-                              set_mean<T>{in, f32(saved), f32(mean), n, move});
+                              set_mean<T>{in, f32(saved), f32(mean), rest.get(), n, move});
         err = err ? err
-                  : sum_columns(h, x, rows, c, squares<T>{in, f32(saved), c},
+                  : sum_columns(h, x, rows, c, squares<T>{in, f32(saved), rest.get(), c},
                                 set_variance{f32(saved), f32(var), n, move, c});
         return err ? err
                    : for_each(h, rows * c,
-                              normalise<T>{in, f32(saved), f32(gamma), f32(beta), data<T>(out), c,
-                                           eps, act});
+                              normalise<T>{in, f32(saved), rest.get(), f32(gamma), f32(beta),
+                                           data<T>(out), c, eps, act});
     });
 }
 
