@@ -8,6 +8,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "device.h"
 #include "error.h"
 #include "file.h"
 #include "instance.h"
@@ -154,15 +155,6 @@ static int wrong_option(const char *name, const char *wants, const char *value)
     return fail(KILN_ERR_ARG, "%s: wants %s, not '%s'", name, wants, value);
 }
 
-static int set_device(const char *value)
-{
-    if (!strcmp(value, "cpu"))
-        return KILN_OK;
-    if (!strncmp(value, "cuda", 4) && (!value[4] || value[4] == ':'))
-        return fail(KILN_ERR_DEVICE, "--device cuda: this kiln was built without CUDA");
-    return wrong_option("--device", "cpu or cuda[:N]", value);
-}
-
 static int set_option(int opt, const char *value)
 {
     static const char *const precisions[] = {"fast", "exact", "bf16", "fp16", NULL};
@@ -177,7 +169,7 @@ static int set_option(int opt, const char *value)
         runtime.rng = value;
         return KILN_OK;
     case 'd':
-        return set_device(value);
+        return strcmp(value, "cpu") ? device_select(value) : KILN_OK;
     case 'j':
         if (!parse_int(value, &n) || n < 0 || n > 1024)
             return wrong_option("--threads", "a whole number in 0..1024", value);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
+#include "device.h"
 #include "kernels/kernels.h"
 #include "nodes.h"
 #include "paths.h"
@@ -128,6 +129,7 @@ int verb_version(int argc, char **argv)
            KILN_HEADER_MINOR);
     if (more) {
         printf("device       cpu, %s, %d threads\n", kernels_isa_name(runtime.isa), pool_threads());
+        device_print();
         print_plugin_folders();
         for (int i = 0; path_models(i); i++)
             print_folder(i ? "" : "models in", path_models(i));

@@ -22,3 +22,4 @@ tests_cuda_test_random_SOURCES = tests/cuda/test_random.c host/random.c host/ran
 	$(stub_sources)
 tests_cuda_test_random_CPPFLAGS = $(tests_cuda_cppflags)
 tests_cuda_test_random_LDADD = $(tests_cuda_libs)
+bats_tests += tests/cuda/device.bats
