@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "file.h"
@@ -144,6 +145,21 @@ static int check_shape(const struct weights_entry *e, int32_t ndim, const int64_
                        shape_text(e->ndim, e->shape), shape_text(ndim, shape));
 }
 
+// Copies piece by piece and lets go of the file's pages: they would count as ours, and a model that
+// passes through memory would in the end be there as a whole. They stay in the system's cache.
+static void copy_mapped(unsigned char *to, const unsigned char *from, size_t n)
+{
+    const size_t piece = 16 << 20, page = (size_t)sysconf(_SC_PAGESIZE);
+    for (size_t at = 0, size; at < n; at += size) {
+        size = n - at < piece ? n - at : piece;
+        memcpy(to + at, from + at, size);
+        uintptr_t begin = ((uintptr_t)(from + at) + page - 1) / page * page;
+        uintptr_t end = (uintptr_t)(from + at + size) / page * page;
+        if (n >= 1 << 20 && end > begin)
+            madvise((void *)begin, end - begin, MADV_DONTNEED);
+    }
+}
+
 static int raw_tensor(const struct weights_file *f, const struct weights_slot *s, kiln_tensor **out)
 {
     int e = tensor_new(s->entry.dtype, s->entry.ndim, s->entry.shape, out);
@@ -151,8 +167,8 @@ static int raw_tensor(const struct weights_file *f, const struct weights_slot *s
         return e;
     if (s->torch)
         e = torch_copy(&f->part[s->part].torch, s->torch, tensor_data(*out));
-    else if (tensor_bytes(*out))
-        memcpy(tensor_data(*out), s->entry.data, tensor_bytes(*out));
+    else
+        copy_mapped(tensor_data(*out), s->entry.data, tensor_bytes(*out));
     if (e) {
         tensor_unref(*out);
         *out = NULL;

@@ -5,7 +5,8 @@ tests_text_test_captions_LDADD = $(CMOCKA_LIBS)
 tests_text_test_tokens_SOURCES = tests/text/test_tokens.c $(text_token_sources) $(weights_all)
 tests_text_test_tokens_LDADD = $(text_libs) $(weights_libs)
 
-bats_tests += tests/text/embeddings.bats tests/text/encode.bats tests/text/t5.bats
+bats_tests += tests/text/embeddings.bats tests/text/encode.bats \
+	tests/text/fetch-weights.bats tests/text/t5.bats
 
 EXTRA_DIST += tests/golden/captions.txt tests/reference/captions.py \
 	tests/reference/embeddings.py tests/reference/t5.py tests/reference/unicode.py \
