@@ -15,24 +15,46 @@ struct norm_grad_job {
     int act, stream;
 };
 
+// Channels [i,i + n vectors) of the rows of a block; their sums stay in registers.
+enum { NORM_GRAD_VECTORS = 4 };
+
+VM_INLINE void norm_grad_columns(const struct norm_grad_job *j, int64_t first, int64_t last,
+                                 int64_t i, int n, float *sum, float *product, int act)
+{
+    vec sums[NORM_GRAD_VECTORS], products[NORM_GRAD_VECTORS];
+    int64_t left = j->c - i;
+    for (int k = 0; k < n; k++)
+        sums[k] = products[k] = v_set(0);
+    for (int64_t r = first; r < last; r++)
+        _Pragma("GCC unroll 4") for (int k = 0; k < n; k++)
+        {
+            int64_t at = r * j->c + i + k * LANES, rest = left - k * LANES;
+            vec x = v_sub(v_load(j->x + at, rest), v_load(j->mean + i + k * LANES, rest));
+            vec dz = v_load(j->dout + at, rest);
+            if (act != KILN_ACT_NONE) {
+                vec z = v_fma(x, v_load(j->mul + i + k * LANES, rest),
+                              v_load(j->beta + i + k * LANES, rest));
+                dz = v_mul(dz, vm_slope(z, act));
+                if (j->dz)
+                    v_store(j->dz + at, rest, dz);
+            }
+            sums[k] = v_add(sums[k], dz);
+            products[k] = v_fma(dz, x, products[k]);
+        }
+    for (int k = 0; k < n; k++) {
+        v_store(sum + i + k * LANES, left - k * LANES, sums[k]);
+        v_store(product + i + k * LANES, left - k * LANES, products[k]);
+    }
+}
+
 VM_INLINE void norm_grad_block(const struct norm_grad_job *j, int64_t first, int64_t last,
                                float *sum, float *product, int act)
 {
-    int64_t c = j->c;
-    for (int64_t r = first; r < last; r++)
-        for (int64_t i = 0; i < c; i += LANES) {
-            int64_t left = c - i, at = r * c + i;
-            vec x = v_sub(v_load(j->x + at, left), v_load(j->mean + i, left));
-            vec dz = v_load(j->dout + at, left);
-            if (act != KILN_ACT_NONE) {
-                vec z = v_fma(x, v_load(j->mul + i, left), v_load(j->beta + i, left));
-                dz = v_mul(dz, vm_slope(z, act));
-                if (j->dz)
-                    v_store(j->dz + at, left, dz);
-            }
-            v_store(sum + i, left, v_add(v_load(sum + i, left), dz));
-            v_store(product + i, left, v_fma(dz, x, v_load(product + i, left)));
-        }
+    int64_t i = 0;
+    for (; i + NORM_GRAD_VECTORS * LANES <= j->c; i += NORM_GRAD_VECTORS * LANES)
+        norm_grad_columns(j, first, last, i, NORM_GRAD_VECTORS, sum, product, act);
+    for (; i < j->c; i += LANES)
+        norm_grad_columns(j, first, last, i, 1, sum, product, act);
 }
 
 static int norm_grad_sums(void *ctx, int64_t begin, int64_t end, int64_t chunk)
@@ -44,8 +66,6 @@ static int norm_grad_sums(void *ctx, int64_t begin, int64_t end, int64_t chunk)
         int64_t first = b * per_block,
                 last = first + per_block < j->rows ? first + per_block : j->rows;
         float *sum = j->partial + b * 2 * j->c, *product = sum + j->c;
-        for (int64_t i = 0; i < 2 * j->c; i++)
-            sum[i] = 0;
         VM_FOR_ACT(j->act, norm_grad_block, j, first, last, sum, product)
     }
     return KILN_OK;

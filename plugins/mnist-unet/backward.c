@@ -35,20 +35,19 @@ static kiln_tensor *conv_back(struct net *s, struct run *r, int id, const kiln_t
     return dx;
 }
 
-// Through gelu(norm(conv(x))); takes dout.
+// Through gelu(norm(conv(x))); takes dout, whose memory the gradient to the norm's input takes
+// over.
 static kiln_tensor *block(struct net *s, struct run *r, int id, kiln_tensor *dout)
 {
     struct conv_act *act = &s->conv_act[id];
-    kiln_tensor *dy = like(r, act->y);
     if (!r->err)
         r->err =
             r->ops->batch_norm_grad(r->host, act->y, act->saved, bn_eps, conv_tensor(s, id, GAMMA),
-                                    conv_tensor(s, id, BETA), KILN_ACT_GELU, dout, dy,
+                                    conv_tensor(s, id, BETA), KILN_ACT_GELU, dout, dout,
                                     conv_grad(s, id, GAMMA), conv_grad(s, id, BETA));
-    run_free(r, dout);
     run_free(r, act->y);
-    kiln_tensor *dx = conv_back(s, r, id, dy);
-    run_free(r, dy);
+    kiln_tensor *dx = conv_back(s, r, id, dout);
+    run_free(r, dout);
     return dx;
 }
 

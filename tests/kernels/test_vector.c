@@ -189,6 +189,8 @@ static void test_batch_norm(const struct check *c)
         check_ok(
             c, c->ops->batch_norm_grad(c->host, x, s1, 1e-5f, gamma, beta, act, d, NULL, dg, NULL));
         check_near(dg, wg, 3e-4, 1e-5, "dgamma alone, %s", act_names[act]);
+        check_ok(c, c->ops->batch_norm_grad(c->host, x, s1, 1e-5f, gamma, beta, act, d, d, dg, db));
+        check_same(d, dx, "dx in the place of dout, %s, %d channels", act_names[act], (int)ch);
     }
 }
 

@@ -119,6 +119,7 @@ typedef struct kiln_ops {
                             const kiln_tensor *gamma, const kiln_tensor *beta, int act,
                             kiln_tensor *mean, kiln_tensor *var, kiln_tensor *saved,
                             kiln_tensor *out);
+    // dx may be dout.
     int (*batch_norm_grad)(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *saved,
                            float eps, const kiln_tensor *gamma, const kiln_tensor *beta, int act,
                            const kiln_tensor *dout, kiln_tensor *dx, kiln_tensor *dgamma,
