@@ -5,7 +5,7 @@
 #
 #     tests/fuzz/fuzz_weights.sh [SECONDS [NAME...]]      NAME: safetensors, torch, npy; none: all
 #
-# It begins with tests/fuzz/corpus and the golden files. With CORPUS=DIR what it finds is kept in
+# It begins with tests/fuzz/corpus.tar.xz and the golden files. With CORPUS=DIR what it finds is kept in
 # DIR/NAME, for the next run. Not a part of make check.
 set -eu
 seconds=${1:-180}
@@ -18,10 +18,8 @@ common="$common host/torch_file.c host/zip.c host/pickle.c host/pickle_torch.c"
 
 # Files of the right kind, into $dir/seed-NAME.
 seed() {
-    mkdir "$dir/seed-$1"
-    for file in tests/fuzz/corpus/"$1"/*; do
-        [ ! -e "$file" ] || cp "$file" "$dir/seed-$1"
-    done
+    tar -xJf tests/fuzz/corpus.tar.xz -C "$dir" "$1"
+    mv "$dir/$1" "$dir/seed-$1"
     case $1 in
     torch)
         cp tests/golden/torch-*.pt* "$dir/seed-torch"
@@ -49,7 +47,7 @@ for name; do
         ${EXTRA_CFLAGS:-} -Isdk/include -I. "tests/fuzz/fuzz_$name.c" \
         $sources -ljansson -lz -lm -lpthread -o "$dir/fuzz_$name"
     seed "$name"
-    corpus=${CORPUS:-$dir/corpus}/$name
+    corpus=${CORPUS:-$dir/kept}/$name
     mkdir -p "$corpus"
     echo "fuzz_$name, $seconds s"
     "$dir/fuzz_$name" -max_total_time="$seconds" -max_len=65536 -rss_limit_mb=2048 -timeout=10 \

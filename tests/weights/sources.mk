@@ -24,5 +24,5 @@ EXTRA_DIST += tests/reference/weights.py tests/golden/canonical.safetensors \
 	tests/golden/library.safetensors tests/golden/torch-legacy.pt tests/golden/torch-module.pt \
 	tests/golden/torch-nested.pt tests/golden/torch-prompts.pth tests/golden/torch-protocol4.pt \
 	tests/golden/torch-script.pt tests/golden/torch-strided.pt tests/golden/torch-tensor.pt \
-	tests/golden/torch-types.pt tests/fuzz/fuzz_npy.c tests/fuzz/fuzz_safetensors.c tests/fuzz/fuzz_torch.c \
-	tests/fuzz/fuzz_weights.sh
+	tests/golden/torch-types.pt tests/fuzz/corpus.tar.xz tests/fuzz/fuzz_npy.c \
+	tests/fuzz/fuzz_safetensors.c tests/fuzz/fuzz_torch.c tests/fuzz/fuzz_weights.sh
