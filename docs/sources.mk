@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-dist_doc_DATA = docs/chains.md docs/stream.md docs/text.md docs/writing-plugins.md
+dist_doc_DATA = docs/chains.md docs/performance.md docs/stream.md docs/text.md \
+	docs/writing-plugins.md
 nodedocdir = $(docdir)/nodes
 dist_nodedoc_DATA = \
 	docs/nodes/README.md docs/nodes/anagram.md docs/nodes/cfg.md docs/nodes/figures.md \
