@@ -40,6 +40,8 @@ struct matrix_kind {
     int parts;
     const struct winograd_isa *winograd;  // or NULL
     int64_t winograd_least;               // channels, either side, for it to pay
+    // For weight gradients of maps that are no smaller, instead of tiles; or NULL.
+    const struct winograd_isa *winograd_grad;
 };
 
 struct kiln_packed {

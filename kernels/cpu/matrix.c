@@ -18,13 +18,18 @@ static int use_tiles(const struct matrix_kind *kind, int64_t contracted)
 // Winograd's algorithm, where it pays: by the processor and the channels, nothing else. Its weights
 // take four times the memory, and very wide layers come with small maps, which are bound by reading
 // them.
+static int takes_winograd(const struct matrix_kind *kind, const kiln_conv *conv, int64_t c,
+                          int64_t o)
+{
+    enum { WIDE = 640 * 640 };
+    int64_t least = kind->winograd_least;
+    return conv->kernel == 3 && conv->stride == 1 && c >= least && o >= least && c * o <= WIDE;
+}
+
 static const struct winograd_isa *use_winograd(const struct matrix_kind *kind,
                                                const kiln_conv *conv, int64_t c, int64_t o)
 {
-    enum { WIDE = 640 * 640 };
-    int fits = conv->kernel == 3 && conv->stride == 1;
-    int64_t least = kind->winograd_least;
-    return fits && c >= least && o >= least && c * o <= WIDE ? kind->winograd : NULL;
+    return takes_winograd(kind, conv, c, o) ? kind->winograd : NULL;
 }
 
 static int pack(const kiln_host *h, const struct matrix_kind *kind, const kiln_conv *conv,
@@ -185,6 +190,10 @@ static int run_grad(const kiln_host *h, const struct matrix_kind *kind, struct c
         d->n *= d->ih * d->iw;
         d->ih = d->iw = d->oh = d->ow = 1;
     }
+    enum { LEAST_MAP = 20 * 20 };  // smaller ones waste too much of their tiles
+    if (kind->winograd_grad && d->oh * d->ow >= LEAST_MAP && !d->sum_x &&
+        takes_winograd(kind, &d->conv, d->c, d->o))
+        return conv_winograd_grad(h, kind->isa, kind->winograd_grad, d);
     if (use_tiles(kind, d->c) && d->o >= 16)
         return kind->tiles->grad(h, kind->isa, kind->parts, d);
     const struct winograd_isa *winograd = use_winograd(kind, &d->conv, d->c, d->o);

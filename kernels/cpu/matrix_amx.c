@@ -4,6 +4,7 @@
 
 #include "conv_amx.h"
 #include "matrix_entries.h"
+#include "winograd.h"
 
 static const struct gemm_tiles tiles = {
     .pack = conv_amx_pack,
@@ -12,7 +13,13 @@ static const struct gemm_tiles tiles = {
     .grad = conv_amx_grad,
 };
 
-static const struct matrix_kind fast = {.isa = &gemm_avx512, .tiles = &tiles, .parts = 2};
+// A weight gradient of split operands turns both maps; on large maps F(4,3) in fp32 is faster by a
+// third, and more accurate.
+static const struct matrix_kind fast = {.isa = &gemm_avx512,
+                                        .tiles = &tiles,
+                                        .parts = 2,
+                                        .winograd_least = 32,
+                                        .winograd_grad = &winograd_avx512[1]};
 static const struct matrix_kind exact = {.isa = &gemm_avx512, .tiles = &tiles, .parts = 3};
 static const struct matrix_kind rounded = {.isa = &gemm_avx512, .tiles = &tiles, .parts = 1};
 
