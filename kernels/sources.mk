@@ -34,3 +34,4 @@ cuda_headers = \
 	kernels/half.h kernels/kernels.h kernels/taps.h
 cuda_emulated_objects = $(cuda_units:.cu=.emulated.o)
 cuda_objects = $(cuda_units:.cu=.nvcc.o) kernels/cuda/runtime.nvcc.o
+EXTRA_DIST += kernels/cuda/figures.tsv  # by scripts/cuda-figures

@@ -40,6 +40,7 @@ template <class T> struct attention_kernel {
         int64_t all = m2 + m, keys = valid && valid[image] < all ? valid[image] : all;
         THREADS(t)
         {
+            UNROLL(16)
             for (int i = 0; i < per_sum; i++)
                 r[SLOT(t)].sum[i] = 0;
             if (t < Q) {
@@ -50,6 +51,7 @@ template <class T> struct attention_kernel {
         for (int64_t j0 = 0; j0 < keys; j0 += K) {
             THREADS(t)
             {
+                UNROLL(16)
                 for (int i = 0; i < per_score; i++)
                     r[SLOT(t)].score[i] = 0;
                 for (int i = t; i < K * E; i += threads) {
@@ -67,11 +69,13 @@ template <class T> struct attention_kernel {
                 }
                 THREADS(t)
                 for (int d = 0; d < D; d++)
-                    for (int i = 0; i < per_score; i++)
-                        r[SLOT(t)].score[i] = multiply_add(qs[t / K * per_score + i][d],
-                                                           ks[t % K][d], r[SLOT(t)].score[i]);
+                    UNROLL(16)
+                for (int i = 0; i < per_score; i++)
+                    r[SLOT(t)].score[i] = multiply_add(qs[t / K * per_score + i][d], ks[t % K][d],
+                                                       r[SLOT(t)].score[i]);
             }
             THREADS(t)
+            UNROLL(16)
             for (int i = 0; i < per_score; i++) {
                 int64_t row = t / K * per_score + i, j = j0 + t % K;
                 float s = scale * r[SLOT(t)].score[i];
@@ -93,6 +97,7 @@ template <class T> struct attention_kernel {
                 largest[t] = most;
             }
             THREADS(t)
+            UNROLL(16)
             for (int i = 0; i < per_sum; i++) {
                 int row = t / E * per_sum + i;
                 float sum = r[SLOT(t)].sum[i] * rescale[row];
@@ -102,6 +107,7 @@ template <class T> struct attention_kernel {
             }
         }
         THREADS(t)
+        UNROLL(16)
         for (int i = 0; i < per_sum; i++) {
             int64_t row = t / E * per_sum + i, e = e0 + t % E;
             if (q0 + row < l && e < width)

@@ -56,7 +56,8 @@ struct tile {
 // Rows are padded so that the reads of a warp meet no bank twice.
 template <class C> struct tiles {
     enum { stride = tile::K + 16 / (int)sizeof(C) };
-    held<C> a[tile::M][stride], b[tile::N][stride];
+    alignas(16) held<C> a[tile::M][stride];  // read by words
+    alignas(16) held<C> b[tile::N][stride];
 };
 
 struct tile_sums {
