@@ -210,10 +210,12 @@ kiln: standard input is empty: the stage above gave nothing" ]
 @test "a filter of theirs is a view when it moves and turns values, and only then" {
     kiln randn 1x1x4x4 ! odd-net ! anagram "" "" view="odd chess" ! ddim 2 >out.st
     kiln randn 1x1x4x4 ! odd-net ! anagram "" "" view= [ flip ! odd chess ! rotate 90 ] ! ddim 2 >out.st
-    for view in "odd gain" "odd clamp" "odd halve" "blur 1 kernel=3"; do
-        refuses 1 "is not orthogonal: noise would not stay noise" \
+    for view in "odd gain" "odd halve" "blur 1 kernel=3"; do
+        refuses 1 "'$view' is not orthogonal: noise would not stay noise" \
             kiln randn 1x1x4x4 ! odd-net ! anagram "" "" view="$view" ! ddim 2
     done
+    refuses 1 "'odd clamp' is not orthogonal: it is not even linear" \
+        kiln randn 1x1x4x4 ! odd-net ! anagram "" "" view="odd clamp" ! ddim 2
     refuses 1 "'odd' changes the size from 1x4x4 to 1x4x5" \
         kiln randn 1x1x4x4 ! odd-net ! anagram "" "" view="odd grow" ! ddim 2
     refuses 1 "odd: does not like this image" \
@@ -225,6 +227,6 @@ kiln: standard input is empty: the stage above gave nothing" ]
 
 @test "a hybrid takes linear filters only" {
     kiln randn 1x1x4x4 ! odd-net ! hybrid "" "" filter="odd gain" ! ddim 2 >out.st
-    refuses 1 "'odd' is not linear" kiln randn 1x1x4x4 ! odd-net ! hybrid "" "" filter="odd clamp" ! ddim 2
+    refuses 1 "'odd clamp' is not linear" kiln randn 1x1x4x4 ! odd-net ! hybrid "" "" filter="odd clamp" ! ddim 2
     refuses 1 "'clamp' is not linear" kiln randn 1x1x28x28 ! "${net[@]}" ! hybrid 1 2 filter="clamp" ! ddim 2
 }
