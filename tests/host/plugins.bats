@@ -216,7 +216,7 @@ kiln: standard input is empty: the stage above gave nothing" ]
     done
     refuses 1 "'odd clamp' is not orthogonal: it is not even linear" \
         kiln randn 1x1x4x4 ! odd-net ! anagram "" "" view="odd clamp" ! ddim 2
-    refuses 1 "'odd' changes the size from 1x4x4 to 1x4x5" \
+    refuses 1 "'odd grow' changes the size from 1x4x4 to 1x4x5" \
         kiln randn 1x1x4x4 ! odd-net ! anagram "" "" view="odd grow" ! ddim 2
     refuses 1 "odd: does not like this image" \
         kiln randn 1x1x4x4 ! odd-net ! anagram "" "" view="odd message" ! ddim 2
