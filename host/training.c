@@ -226,6 +226,7 @@ static int begin(struct job *j, struct bound *b)
     t->backward = job_backward;
     t->draws = job_draws;
     t->done = job_done;
+    t->keyed = !strcmp(s->rng, "kiln");
     if (!e) {
         instance_enter(j->net, &j->net_context);
         e = j->trainable->weights(j->net->self, &t->weight, &t->n_weights);
@@ -263,7 +264,7 @@ int training_next(struct stage *g, struct state **out)
     progress_begin(b->def->node->name);
     e = begin(&j, b);
     if (!e && runtime.dry_run) {
-        printf("  %s: %lld images and more to come\n", b->def->node->name, (long long)j.first->n);
+        printf("# %s: %lld images and more to come\n", b->def->node->name, (long long)j.first->n);
     } else if (e) {
         node_fail(b, e);
     } else {

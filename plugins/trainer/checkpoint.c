@@ -49,7 +49,7 @@ static void settings(const struct train *s, struct settings *all)
     add(all, "train.images", "the number of images", "%lld", (long long)s->data.n);
     add(all, "train.data", "the images and prompts", "%08lx", (unsigned long)s->data.digest);
     add(all, "train.start", "the weights to start from", "%08lx", (unsigned long)s->start_digest);
-    add(all, "train.random", "the random numbers (seed)", "%08lx", (unsigned long)s->order_digest);
+    add(all, "train.random", "the random numbers (seed)", "%08lx", (unsigned long)s->draws_digest);
 }
 
 static char *join(const char *a, const char *b, const char *c)

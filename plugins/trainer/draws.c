@@ -47,6 +47,29 @@ static int given(struct train *s, const char *name, int real, int32_t ndim, cons
     return KILN_OK;
 }
 
+int draws_are_keyed(const struct train *s)
+{
+    int t = s->given_t || s->base.args[P_OBJECTIVE].i == OBJECTIVE_DENOISE;
+    int keep = s->given_keep || !s->job->net->n_cond;
+    return s->job->keyed || (s->given_order && t && s->given_noise && keep);
+}
+
+// Random numbers that come in order cannot be taken up in their middle.
+static int check_resume(struct train *s)
+{
+    if (!s->base.args[P_RESUME].i || draws_are_keyed(s))
+        return KILN_OK;
+    return kiln_fail(&s->base, KILN_ERR_ARG,
+                     "resume=yes wants --rng kiln, or a file with all of train.order, train.t, "
+                     "train.noise and train.keep: other random numbers cannot be taken up where "
+                     "a run stopped");
+}
+
+static void digest(struct train *s, const void *bytes, size_t n)
+{
+    s->draws_digest = (uint32_t)crc32_z(s->draws_digest, bytes, n);
+}
+
 int draws_begin(struct train *s)
 {
     int64_t batch = s->base.args[P_BATCH].i;
@@ -60,14 +83,15 @@ int draws_begin(struct train *s)
     e = e ? e : given(s, "train.t", 0, 2, &s->given_t);
     e = e ? e : given(s, "train.noise", 1, 5, &s->given_noise);
     e = e ? e : given(s, "train.keep", 1, 2, &s->given_keep);
-    if (e)
-        return e;
-    if (s->given_order) {
-        s->order_digest = (uint32_t)crc32_z(0, elements(s->given_order), (size_t)batch * 8);
-        return KILN_OK;
+    e = e ? e : check_resume(s);
+    if (!e && !s->given_order) {
+        e = epoch_order(s, 0);
+        digest(s, s->order, (size_t)s->data.n * sizeof(*s->order));
     }
-    e = epoch_order(s, 0);
-    s->order_digest = (uint32_t)crc32_z(0, (const void *)s->order, (size_t)s->data.n * 8);
+    const kiln_tensor *all[] = {s->given_order, s->given_t, s->given_noise, s->given_keep};
+    for (size_t i = 0; i < KILN_COUNT(all); i++)
+        if (all[i])
+            digest(s, elements(all[i]), (size_t)kiln_numel(all[i]) * all[i]->dtype.bits / 8);
     return e;
 }
 

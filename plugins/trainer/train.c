@@ -220,6 +220,11 @@ static int interrupted(struct train *s, int whole)
         return e;
     if (s->saved_step < 0)
         return kiln_fail(&s->base, KILN_ERR_CANCEL, "interrupted before the first step");
+    if (!draws_are_keyed(s))
+        return kiln_fail(&s->base, KILN_ERR_CANCEL,
+                         "interrupted at step %lld of %lld; '%s' holds it, but with these random "
+                         "numbers (--rng) no run can go on",
+                         (long long)s->saved_step, (long long)s->steps, s->checkpoint);
     return kiln_fail(&s->base, KILN_ERR_CANCEL,
                      "interrupted at step %lld of %lld; '%s' holds it: the same command with "
                      "resume=yes goes on",

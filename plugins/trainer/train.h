@@ -54,7 +54,7 @@ struct train {
     const kiln_tensor *given_order, *given_t, *given_noise, *given_keep;
     int64_t *order;         // [data.n] of the epoch that is drawn
     int64_t order_epoch;    // -1: none is
-    uint32_t order_digest;  // of the first epoch's: tells seeds apart
+    uint32_t draws_digest;  // of the first epoch's order and of all that is given: tells runs apart
     uint32_t start_digest;  // of the weights that a new run began with
     kiln_tensor **m, **v;   // [job->n_weights] Adam's moments; NULL of buffers
     struct record *record;
@@ -80,7 +80,9 @@ int data_read(struct train *s);
 void data_free(struct data *d);
 
 // draws.c
-int draws_begin(struct train *s);                  // looks for given ones; sets steps
+int draws_begin(struct train *s);  // looks for given ones; sets steps
+// Does a step draw the same whether or not the ones before it were made by this process?
+int draws_are_keyed(const struct train *s);
 int batch_draw(struct train *s, struct batch *b);  // of step s->step
 void batch_free(struct train *s, struct batch *b);
 int epoch_order(struct train *s, int64_t epoch);

@@ -77,6 +77,32 @@ words=(-s 4 digits train dir="$top_srcdir/tests/golden/mnist-five" ! mnist-unet 
     cut -f 1-4 log.tsv | cmp - whole/log
 }
 
+@test "what cannot be gone on with is not: random numbers that come in order" {
+    data=(digits train dir="$five" ! mnist-unet "$golden/mnist-start-class.safetensors" !
+        train out.safetensors epochs=7 batch=2 every=1 log=log.tsv)
+    run kiln --rng torch -s 1 "${data[@]}" resume=yes
+    [ "$status" -eq 1 ]
+    [[ $output == *"train: resume=yes wants --rng kiln"* ]]
+    [ ! -e out.safetensors.ckpt ]
+    # All draws of a run from a file: it can be taken up anywhere.
+    kiln --rng "$golden/mnist-draws.safetensors" "${data[@]}" >state
+    mkdir whole
+    mv out.* whole
+    for wait in 0.02 0.05 0.1; do
+        kiln --rng "$golden/mnist-draws.safetensors" "${data[@]}" resume=yes >state &
+        sleep $wait
+        kill -9 $! 2>/dev/null || true
+        wait $! || true
+    done
+    kiln --rng "$golden/mnist-draws.safetensors" "${data[@]}" resume=yes >state
+    cmp out.safetensors whole/out.safetensors
+    # Of other numbers it is another run, and a file that lacks some gives them in order.
+    run kiln "${data[@]}" resume=yes
+    [[ $output == *"is of another training: the random numbers"* ]]
+    run kiln --rng "$golden/mnist-start-class.safetensors" "${data[@]}" resume=yes
+    [[ $output == *"a file with all of train.order"* ]]
+}
+
 @test "interrupted, it says how to go on and ends with status 130" {
     kiln -s 4 digits train dir="$five" ! mnist-unet arch=time hidden=8 ! \
         train out.safetensors epochs=100000 batch=2 >state 2>err &

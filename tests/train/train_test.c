@@ -100,6 +100,7 @@ void test_job_open(struct test_job *j, const char *const *net, int given)
     b->backward = backward;
     b->draws = draws;
     b->done = done;
+    b->keyed = !given;
     assert_int_equal(j->net.trainable->config(j->net.self, &b->config), 0);
     assert_int_equal(j->net.trainable->weights(j->net.self, &b->weight, &b->n_weights), 0);
 }

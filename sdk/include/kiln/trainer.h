@@ -1,4 +1,4 @@
-// kiln/trainer.h: kiln/trainer.h
+// kiln/trainer.h: learns from the whole stream
 // SPDX-License-Identifier: CC0-1.0
 #ifndef KILN_TRAINER_H
 #define KILN_TRAINER_H
@@ -38,6 +38,9 @@ struct kiln_training {
     // The pending predictor line shall name this weights file from now on.
     int (*done)(const kiln_training *job, const char *path);
     void *priv;
+    // 1: random numbers hang on their keys alone, so that a run can begin at any step. 0: they come
+    // in the order in which they are asked for (--rng torch or FILE).
+    uint32_t keyed, reserved;
 };
 
 typedef struct kiln_trainer_ops {
