@@ -7,11 +7,14 @@ static const kiln_param params[] = {
      "timesteps; one image gives an image for each", 0, 1e6},
 };
 
+static int create(kiln_self *self)
+{
+    return self->args[0].n ? KILN_OK : kiln_fail(self, KILN_ERR_ARG, "t: names none");
+}
+
 static int plan(kiln_self *self, const kiln_rows *rows, kiln_plan *plan)
 {
     const kiln_value *t = &self->args[0];
-    if (!t->n)
-        return kiln_fail(self, KILN_ERR_ARG, "t: names none");
     if (rows->net) {  // x_t is a thing of the net: its values mean what they mean there
         plan->lo = rows->net->lo;
         plan->hi = rows->net->hi;
@@ -44,5 +47,6 @@ const kiln_node scheduler_at = {
     .summary = "the image is x_t already: say which t",
     .example = "digits test images=0 ! mnist-unet mnist-denoiser ! at 0.5 ! predict x0 ! show",
     .params = KILN_PARAMS(params),
+    .create = create,
     .filter = &filter,
 };

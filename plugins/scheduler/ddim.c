@@ -43,6 +43,7 @@ const kiln_node scheduler_ddim = {
     .params = KILN_PARAMS(params),
     .self_size = sizeof(struct ddim),
     .needs = "kiln.ops/1",
+    .create = walk_create,
     .destroy = destroy,
     .sampler = &sampler,
 };

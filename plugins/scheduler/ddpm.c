@@ -88,6 +88,7 @@ const kiln_node scheduler_ddpm = {
     .params = KILN_PARAMS(params),
     .self_size = sizeof(struct ddpm),
     .needs = "kiln.ops/1",
+    .create = walk_create,
     .destroy = destroy,
     .sampler = &sampler,
 };

@@ -146,6 +146,7 @@ const kiln_node scheduler_dpmpp = {
     .params = KILN_PARAMS(params),
     .self_size = sizeof(struct dpmpp),
     .needs = "kiln.ops/1",
+    .create = walk_create,
     .destroy = destroy,
     .sampler = &sampler,
 };

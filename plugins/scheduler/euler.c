@@ -47,6 +47,7 @@ const kiln_node scheduler_euler = {
     .params = KILN_PARAMS(params),
     .self_size = sizeof(struct euler),
     .needs = "kiln.ops/1",
+    .create = walk_create,
     .destroy = destroy,
     .sampler = &sampler,
 };

@@ -41,6 +41,8 @@ struct walk {
     size_t n, room;
 };
 
+// create() of a walking sampler: refuses what is wrong whatever the net.
+int walk_create(kiln_self *self);
 // Fills walk from the arguments (WALK_PARAMS come first in the node's table): the list, cut at
 // t_start, which goes in front unless it is KILN_NOISE, and at the end given by to=.
 int walk_plan(kiln_self *self, const kiln_net *net, double t_start, struct walk *walk);

@@ -177,30 +177,44 @@ static const char *range(kiln_self *self, const char *s, struct walk *w, int *e)
     return *e ? NULL : s;
 }
 
-static int listed(kiln_self *self, const kiln_net *net, struct walk *w)
+// The sections of a list that has a name; NULL: timesteps= is none.
+static const unsigned char *named_list(const kiln_self *self)
+{
+    for (uint32_t i = 0; i < KILN_COUNT(named); i++)
+        if (!strcmp(self->args[WALK_TIMESTEPS].s, named[i].name))
+            return named[i].count;
+    return NULL;
+}
+
+static int written_list(kiln_self *self, struct walk *w)
 {
     const char *s = self->args[WALK_TIMESTEPS].s;
     int e = KILN_OK;
-    for (uint32_t i = 0; i < KILN_COUNT(named); i++)
-        if (!strcmp(s, named[i].name)) {
-            if (!net->n_t)
-                return kiln_fail(self, KILN_ERR_ARG, "timesteps: the net has none, say steps=");
-            return sections(self, net, s, named[i].count, w);
-        }
     while (s && *s && !e) {
         s = range(self, s, w, &e);
         if (s && *s == ',')
             s++;
     }
-    for (size_t i = 0; i < w->n && !e; i++) {
-        e = check_t(self, net, w->t[i]);
-        if (!e && i && !(w->t[i] < w->t[i - 1]))
+    for (size_t i = 1; i < w->n && !e; i++)
+        if (!(w->t[i] < w->t[i - 1]))
             e = kiln_fail(self, KILN_ERR_ARG, "timesteps: %g after %g, but they have to descend",
                           w->t[i], w->t[i - 1]);
-    }
     if (!e && !w->n)
         e = kiln_fail(self, KILN_ERR_ARG, "timesteps: '%s' names none",
                       self->args[WALK_TIMESTEPS].s);
+    return e;
+}
+
+static int listed(kiln_self *self, const kiln_net *net, struct walk *w)
+{
+    const unsigned char *count = named_list(self);
+    if (count && !net->n_t)
+        return kiln_fail(self, KILN_ERR_ARG, "timesteps: the net has none, say steps=");
+    if (count)
+        return sections(self, net, self->args[WALK_TIMESTEPS].s, count, w);
+    int e = written_list(self, w);
+    for (size_t i = 0; i < w->n && !e; i++)
+        e = check_t(self, net, w->t[i]);
     return e;
 }
 
@@ -218,12 +232,8 @@ static int full_list(kiln_self *self, const kiln_net *net, double t_start, struc
     const kiln_value *args = self->args;
     int64_t steps = args[WALK_STEPS].i, stride = args[WALK_STRIDE].i;
     int list = *args[WALK_TIMESTEPS].s != 0;
-    if ((steps > 0) + (stride > 0) + list > 1)
-        return kiln_fail(self, KILN_ERR_ARG, "say one of steps, stride and timesteps");
-    if (args[WALK_SPACING].set && (stride || list || !net->n_t))
-        return kiln_fail(self, KILN_ERR_ARG,
-                         net->n_t ? "spacing: only with steps"
-                                  : "spacing: the net has no timesteps");
+    if (args[WALK_SPACING].set && !net->n_t)
+        return kiln_fail(self, KILN_ERR_ARG, "spacing: the net has no timesteps");
     if (!net->n_t && !isfinite(t_start))
         return kiln_fail(self, KILN_ERR_ARG,
                          "the net takes sigma as t: put 'noise sigma=…' before it, not randn");
@@ -239,7 +249,7 @@ static int full_list(kiln_self *self, const kiln_net *net, double t_start, struc
     return net->n_t ? spaced(self, net, steps, w) : even(self, t_start, steps, w);
 }
 
-// The value of to=; at or below the net's first level with nothing of noise in it: clean.
+// The value of to=; net NULL: of any net.
 static int read_to(kiln_self *self, const kiln_net *net, double *to)
 {
     const char *s = self->args[WALK_TO].s;
@@ -247,13 +257,32 @@ static int read_to(kiln_self *self, const kiln_net *net, double *to)
     if (!strcmp(s, "clean"))
         return KILN_OK;
     const char *end = number(s, to);
-    if (!end || *end || *to < 0 || *to > net_last_t(net))
-        return kiln_fail(self, KILN_ERR_ARG, "to: '%s' is neither clean nor a timestep of the net",
-                         s);
+    if (!end || *end || *to < 0 || (net && *to > net_last_t(net)))
+        return kiln_fail(self, KILN_ERR_ARG, "to: '%s' is neither clean nor a timestep%s", s,
+                         net ? " of the net" : "");
+    if (!net)
+        return KILN_OK;
+    // At or below the net's first level with nothing of noise in it is clean, too.
     // Where timesteps begin with 1, 0 is the clean image; where t is sigma, 0 is it too.
     if (*to < net_first_t(net) || kiln_level_at(net, *to).sigma <= 0)
         *to = KILN_CLEAN;
     return KILN_OK;
+}
+
+int walk_create(kiln_self *self)
+{
+    const kiln_value *args = self->args;
+    int steps = args[WALK_STEPS].i > 0, stride = args[WALK_STRIDE].i > 0;
+    int list = *args[WALK_TIMESTEPS].s != 0;
+    struct walk w = {0};
+    double to;
+    if (steps + stride + list > 1)
+        return kiln_fail(self, KILN_ERR_ARG, "say one of steps, stride and timesteps");
+    if (args[WALK_SPACING].set && (stride || list))
+        return kiln_fail(self, KILN_ERR_ARG, "spacing: only with steps");
+    int e = list && !named_list(self) ? written_list(self, &w) : KILN_OK;
+    walk_free(&w);
+    return e ? e : read_to(self, NULL, &to);
 }
 
 int walk_plan(kiln_self *self, const kiln_net *net, double t_start, struct walk *walk)

@@ -186,7 +186,21 @@ refused() { # STATUS WORD CHAIN…
     refused 1 "nothing to denoise" load cat.st ! gaussian ! ddpm ! save x.png
     refused 1 "no limit" randn 1x3x16x16 ! gaussian ! threshold ! ddpm 5 ! save x.png
     refused 1 "1000 timesteps" randn 1x3x16x16 ! gaussian ! ddpm 2000 ! save x.png
-    refused 1 "one of steps" randn 1x3x16x16 ! gaussian ! ddpm 20 stride=5 ! save x.png
+    refused 2 "one of steps" randn 1x3x16x16 ! gaussian ! ddpm 20 stride=5 ! save x.png
+    for sampler in ddpm ddim euler dpmpp; do
+        refused 2 "$sampler: spacing: only with steps" randn 1x3x8x8 ! $sampler stride=5 spacing=trailing
+        refused 2 "$sampler: timesteps: 'fast28' is no list" randn 1x3x8x8 ! $sampler timesteps=fast28
+        refused 2 "$sampler: timesteps: 8 after 5, but they have to descend" \
+            randn 1x3x8x8 ! $sampler timesteps=9,5,8
+        refused 2 "$sampler: timesteps: ',' is no list" randn 1x3x8x8 ! $sampler timesteps=,
+        refused 2 "$sampler: timesteps: '5:9:-1' names none" randn 1x3x8x8 ! $sampler timesteps=5:9:-1
+        refused 2 "$sampler: to: 'end' is neither clean nor a timestep" randn 1x3x8x8 ! $sampler to=end
+        refused 1 "$sampler: to: '1000' is neither clean nor a timestep of the net" \
+            randn 1x3x16x16 ! gaussian ! $sampler to=1000 ! save x.png
+    done
+    refused 2 "randn: shape: wants NxCxHxW" randn 3x8x8
+    refused 2 "randn: size: wants WxH" load cat.st ! randn size=8
+    refused 2 "at: t: names none" load cat.st ! at t=
     refused 1 "no variance" randn 1x3x16x16 ! gaussian ! predict variance ! save x.png
     refused 1 "noisy already" load cat.st ! gaussian ! noise t=5 ! noise t=5 ! save x.png
     refused 1 "schedule=cosine" load cat.st ! noise t=5 ! save x.png
