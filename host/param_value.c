@@ -221,6 +221,52 @@ int value_parse(const kiln_param *p, const char *word, kiln_value *v)
     }
 }
 
+// How many numbers from v on are equally spaced and whole: a range, worth writing as one when it
+// counts by one, or is long.
+static uint32_t run_length(const double *v, uint32_t n)
+{
+    uint32_t k = 1;
+    double by = n > 1 ? v[1] - v[0] : 0;
+    while (k < n && v[k - 1] == floor(v[k - 1]) && v[k] == v[0] + by * k && by != 0)
+        k++;
+    if (v[k - 1] != floor(v[k - 1]) || fabs(v[0]) > 0x1p52 || fabs(v[k - 1]) > 0x1p52)
+        return 1;
+    return k >= (fabs(by) == 1 ? 3 : 6) ? k : 1;
+}
+
+// The shortest text that means these numbers: "0:512", "3,5,990:-1:-30".
+static void add_list(struct text *t, const double *v, uint32_t n)
+{
+    for (uint32_t i = 0, k; i < n; i += k) {
+        k = run_length(v + i, n - i);
+        text_add(t, i ? "," : "");
+        text_double(t, v[i]);
+        if (k == 1)
+            continue;
+        double by = v[i + 1] - v[i];
+        text_add(t, ":");
+        text_double(t, v[i + k - 1] + (by > 0 ? 1 : -1));
+        if (by != 1) {
+            text_add(t, ":");
+            text_double(t, by);
+        }
+    }
+}
+
+static void add_ints(struct text *t, const kiln_param *p, const int64_t *v, uint32_t n)
+{
+    if (p->flags & KILN_PARAM_SIZE) {
+        for (uint32_t i = 0; i < n; i++)
+            text_format(t, "%s%lld", i ? "x" : "", (long long)v[i]);
+        return;
+    }
+    double *list = xcalloc(n, sizeof(*list));
+    for (uint32_t i = 0; i < n; i++)
+        list[i] = (double)v[i];  // as they were parsed
+    add_list(t, list, n);
+    free(list);
+}
+
 char *value_text(const kiln_param *p, const kiln_value *v, size_t k)
 {
     struct text t = {0};
@@ -239,14 +285,10 @@ char *value_text(const kiln_param *p, const kiln_value *v, size_t k)
     case KILN_PROMPT:
         return xstrdup(prompt_text(v->i));
     case KILN_INTS:
-        for (uint32_t i = 0; i < v->n; i++)
-            text_format(&t, "%s%lld", i ? "," : "", (long long)v->is[i]);
+        add_ints(&t, p, v->is, v->n);
         break;
     case KILN_FLOATS:
-        for (uint32_t i = 0; i < v->n; i++) {
-            text_add(&t, i ? "," : "");
-            text_double(&t, v->fs[i]);
-        }
+        add_list(&t, v->fs, v->n);
         break;
     case KILN_STRINGS:
     case KILN_PATHS:

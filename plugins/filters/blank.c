@@ -4,7 +4,8 @@
 
 enum { P_SHAPE, P_VALUE };
 static const kiln_param params[] = {
-    {"shape", KILN_INTS, KILN_PARAM_POSITIONAL, NULL, NULL, "NxCxHxW, such as 1x3x64x64", 1, 1e6},
+    {"shape", KILN_INTS, KILN_PARAM_POSITIONAL | KILN_PARAM_SIZE, NULL, NULL,
+     "NxCxHxW, such as 1x3x64x64", 1, 1e6},
     {"value", KILN_FLOAT, 0, "0", NULL, "of each pixel: -1 black, 1 white", -1e30, 1e30},
 };
 

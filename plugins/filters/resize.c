@@ -7,7 +7,7 @@
 enum { RESIZE_SIZE, RESIZE_FILTER, RESIZE_ANTIALIAS };
 enum { SIZE_MOST = 65535 };
 static const kiln_param resize_params[] = {
-    {"size", KILN_INTS, KILN_PARAM_POSITIONAL, NULL, NULL,
+    {"size", KILN_INTS, KILN_PARAM_POSITIONAL | KILN_PARAM_SIZE, NULL, NULL,
      "in pixels: 64 for the shorter side, 64x48 for width and height", 1, SIZE_MOST},
     {"filter", KILN_ENUM, 0, "bicubic", "bicubic|bilinear|lanczos|area|nearest",
      "how values between pixels are found", 0, 0},
@@ -76,7 +76,7 @@ const kiln_node filters_resize = {
 
 enum { CROP_SIZE, CROP_X, CROP_Y };
 static const kiln_param crop_params[] = {
-    {"size", KILN_INTS, KILN_PARAM_POSITIONAL, NULL, NULL,
+    {"size", KILN_INTS, KILN_PARAM_POSITIONAL | KILN_PARAM_SIZE, NULL, NULL,
      "in pixels: 64 for a square, 64x48 for width and height", 1, SIZE_MOST},
     {"x", KILN_INT, 0, "-1", NULL, "left border in pixels, -1: centred", -1, SIZE_MOST},
     {"y", KILN_INT, 0, "-1", NULL, "upper border in pixels, -1: centred", -1, SIZE_MOST},

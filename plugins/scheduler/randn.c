@@ -5,9 +5,10 @@
 
 enum { P_SHAPE, P_SIZE, P_DOCS, P_FIRST };
 static const kiln_param params[] = {
-    {"shape", KILN_INTS, KILN_PARAM_POSITIONAL, "", NULL,
+    {"shape", KILN_INTS, KILN_PARAM_POSITIONAL | KILN_PARAM_SIZE, "", NULL,
      "NxCxHxW: makes images; without it each image is replaced", 1, 1e6},
-    {"size", KILN_INTS, 0, "", NULL, "WxH of the noise; none: what the net wants", 1, 1e6},
+    {"size", KILN_INTS, KILN_PARAM_SIZE, "", NULL, "WxH of the noise; none: what the net wants", 1,
+     1e6},
     {"docs", KILN_INT, 0, "1", NULL, "how many documents of that shape", 1, 1e9},
     {"first", KILN_INT, 0, "0", NULL, "id of the first image, which picks its noise", 0, 1e15},
 };
@@ -35,15 +36,25 @@ static int draw(kiln_self *self, int64_t first, kiln_tensor *out)
     return e;
 }
 
+static int create(kiln_self *self)
+{
+    const kiln_value *args = self->args;
+    if (args[P_SHAPE].n && args[P_SHAPE].n != 4)
+        return kiln_fail(self, KILN_ERR_ARG, "shape: wants NxCxHxW, as 4x3x64x64");
+    if (args[P_SHAPE].n && args[P_SIZE].n)
+        return kiln_fail(self, KILN_ERR_ARG, "size: the shape has one already");
+    if (!args[P_SHAPE].n && (args[P_DOCS].set || args[P_FIRST].set))
+        return kiln_fail(self, KILN_ERR_ARG, "docs and first are for a randn with a shape");
+    if (args[P_SIZE].n && args[P_SIZE].n != 2)
+        return kiln_fail(self, KILN_ERR_ARG, "size: wants WxH, as 64x64");
+    return KILN_OK;
+}
+
 static int next(kiln_self *self, kiln_document *doc)
 {
     const kiln_host *h = self->host;
     const kiln_value *shape = &self->args[P_SHAPE];
     struct randn *r = (struct randn *)self;
-    if (shape->n != 4)
-        return kiln_fail(self, KILN_ERR_ARG, "shape: wants NxCxHxW, as 4x3x64x64");
-    if (self->args[P_SIZE].n)
-        return kiln_fail(self, KILN_ERR_ARG, "size: the shape has one already");
     if (r->done == self->args[P_DOCS].i)
         return KILN_END;
     doc->first = self->args[P_FIRST].i + r->done * shape->is[0];
@@ -58,15 +69,8 @@ static int plan(kiln_self *self, const kiln_rows *rows, kiln_plan *plan)
 {
     const kiln_value *size = &self->args[P_SIZE];
     const kiln_net *net = rows->net;
-    if (self->args[P_SHAPE].n)
-        return kiln_fail(self, KILN_ERR_ARG,
-                         "in mid-chain the images are there: say size=WxH, or nothing after a net");
-    if (self->args[P_DOCS].set || self->args[P_FIRST].set)
-        return kiln_fail(self, KILN_ERR_ARG, "docs and first are for a randn with a shape");
     if (!net && !size->n)
         return kiln_fail(self, KILN_ERR_ARG, "name a net before it, or say size=WxH");
-    if (size->n && size->n != 2)
-        return kiln_fail(self, KILN_ERR_ARG, "size: wants WxH, as 64x64");
     if (net) {
         for (int k = 0; k < 3; k++)
             plan->shape[1 + k] = net->chw[k];
@@ -98,6 +102,7 @@ const kiln_node scheduler_randn = {
     .example = "randn 4x1x28x28 ! mnist-unet mnist-class ! prompt 7 ! cfg 5 ! ddpm ! show",
     .params = KILN_PARAMS(params),
     .self_size = sizeof(struct randn),
+    .create = create,
     .source = &source,
     .filter = &filter,
 };

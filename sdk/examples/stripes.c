@@ -4,7 +4,8 @@
 
 enum { SHAPE, DOCS };
 static const kiln_param params[] = {
-    {"shape", KILN_INTS, KILN_PARAM_POSITIONAL, "3x64x64", NULL, "CxHxW", 1, 4096},
+    {"shape", KILN_INTS, KILN_PARAM_POSITIONAL | KILN_PARAM_SIZE, "3x64x64", NULL, "CxHxW", 1,
+     4096},
     {"docs", KILN_INT, 0, "1", NULL, "documents", 1, 1000},
 };
 

@@ -4,7 +4,7 @@
 
 enum { SHAPE };
 static const kiln_param params[] = {
-    {"shape", KILN_INTS, KILN_PARAM_POSITIONAL, "1x3x64x64", NULL, "NxCxHxW", 1, 4096},
+    {"shape", KILN_INTS, KILN_PARAM_POSITIONAL | KILN_PARAM_SIZE, "1x3x64x64", NULL, "NxCxHxW", 1, 4096},
 };
 
 struct @IDENT@ {  // begins with what the host fills in; the rest starts as zeros

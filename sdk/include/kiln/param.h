@@ -38,6 +38,7 @@ enum kiln_param_flags {
                                      // of a predictor only where its net has aux
     KILN_PARAM_VIEW = 1 << 3,        // FILTER(S): the host proves V V^T = I, else refuses
     KILN_PARAM_LINEAR = 1 << 4,      // FILTER(S): the host proves linearity, else refuses
+    KILN_PARAM_SIZE = 1 << 5,        // INTS: shown as 3x64x64
 };
 
 typedef struct kiln_param {  // an array: the node gives its stride
