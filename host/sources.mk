@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 host_sources = \
 	host/chain.c host/chain.h host/check.h host/check_filter.c host/check_other.c \
-	host/check_run.c host/device.c host/device.h host/draw.c host/draw.h host/embed.c host/embed.h host/error.c host/error.h host/exec.c host/exec.h \
+	host/check_run.c host/device.c host/device.h host/document.c host/document.h \
+	host/document_state.c host/draw.c host/draw.h host/embed.c host/embed.h host/error.c \
+	host/error.h host/exec.c host/exec.h \
 	host/ext.c host/ext.h host/file.c host/file.h host/file_atomic.c host/file_fd.h \
 	host/file_sweep.c host/filter_call.c host/filter_call.h host/help_topics.c \
 	host/help_topics.h host/image_codec.h host/image_exif.c host/image_file.c host/image_file.h \
