@@ -1,4 +1,4 @@
-// kiln/hook.h: kiln/hook.h
+// kiln/hook.h: before and after the steps of a sampler
 // SPDX-License-Identifier: CC0-1.0
 #ifndef KILN_HOOK_H
 #define KILN_HOOK_H

@@ -1,4 +1,4 @@
-// kiln/sampler.h: kiln/sampler.h
+// kiln/sampler.h: from noise to images, step by step
 // SPDX-License-Identifier: CC0-1.0
 #ifndef KILN_SAMPLER_H
 #define KILN_SAMPLER_H

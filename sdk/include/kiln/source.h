@@ -11,7 +11,7 @@ extern "C" {
 
 typedef struct kiln_document {  // filled with clean images in [-1,1] before next()
     uint32_t size;
-    kiln_tensor *image;  // [n,c,h,w] from tensor_new; passes to the host
+    kiln_tensor *image;  // [n,c,h,w] from tensor_new; passes to the host, also when next() fails
     int64_t first;       // row i gets id first + i, where id is NULL
     const int64_t *id;   // [n] >= 0, or NULL. Yours, until the next call
     double t;            // of all rows
