@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
@@ -41,7 +42,16 @@ static void on_interrupt(int sig)
 static void on_crash(int sig)
 {
     static const char before[] = "kiln: ", after[] = ": crashed\n", none[] = "kiln: crashed\n";
+    static atomic_flag crashing = ATOMIC_FLAG_INIT;
+    static _Thread_local volatile sig_atomic_t here;
     const char *name = current_node;
+    if (atomic_flag_test_and_set(&crashing)) {
+        if (here)  // this handler itself
+            _exit(EXIT_CRASHED);
+        for (;;)  // another thread was first: it tells, and ends the process
+            pause();
+    }
+    here = 1;
     file_cleanup_temporaries();
     if (name) {
         (void)!write(STDERR_FILENO, before, sizeof(before) - 1);
@@ -212,15 +222,9 @@ static int set_option(int opt, const char *value)
     }
 }
 
-static void add_model_dir(const char *dir)
-{
-    paths_add_models(dir);
-}
-
 static int from_environment(void)
 {
     int e = parse_size("75%", &runtime.max_memory) ? KILN_OK : KILN_ERR_ARG;
-    const char *models = getenv("KILN_MODELS");
     for (const struct option *o = options; o->name && !e; o++) {
         char *name = xformat("KILN_%s", o->name);
         for (char *p = name; *p; p++)
@@ -233,8 +237,6 @@ static int from_environment(void)
             fail_in(e, "%s", name);
         free(name);
     }
-    if (models)
-        each_path(models, add_model_dir);
     return e;
 }
 
@@ -254,8 +256,7 @@ static int from_command_line(int argc, char **argv)
                 return -1;
             }
             for (const struct option *o = options; o->name && word[0] == '-' && word[1] == '-'; o++)
-                if (is_near(word + 2, o->name))
-                    best = o->name;
+                nearer(word + 2, o->name, &best);
             if (best)
                 fail(KILN_ERR_ARG, "no option '%s': did you mean '--%s'?", word, best);
             else
@@ -272,9 +273,12 @@ static int from_command_line(int argc, char **argv)
 
 static int start_up(void)
 {
-    const char *plugins = getenv("KILN_PLUGINS");
+    // After those of the command line, which were said for this run.
+    const char *plugins = getenv("KILN_PLUGINS"), *models = getenv("KILN_MODELS");
     if (plugins)
         each_path(plugins, registry_add_dir);
+    if (models)
+        each_path(models, paths_add_models);
     registry_add_dir(path_plugins());
     pool_set_threads(runtime.threads);
     tensor_limit(runtime.max_memory);
@@ -296,13 +300,32 @@ static int usage_error(void)
     return EXIT_USAGE;
 }
 
+// The first word is a node or a verb; of one that is neither, a verb may be what was meant.
+static const char *meant_verb(const char *word)
+{
+    const struct node_def *def;
+    const char *node = NULL, *best;
+    if (!registry_find(word, &def))
+        return NULL;
+    registry_nearest(word, &node);
+    best = node;
+    for (const struct verb *v = verbs; v->name; v++)
+        nearer(word, v->name, &best);
+    return best == node ? NULL : best;
+}
+
 static int dispatch(int argc, char **argv)
 {
-    for (const struct verb *v = verbs; v->name; v++)
-        if (!strcmp(argv[0], v->name))
-            return v->run(argc, argv);
+    const struct verb *verb = verb_find(argv[0]);
+    if (verb)
+        return verb->run(argc, argv);
     if (argc == 2 && !strcmp(argv[1], "--help"))
         return help_node(argv[0]);
+    const char *meant = meant_verb(argv[0]);
+    if (meant) {
+        fail(KILN_ERR_ARG, "no node or verb '%s': did you mean 'kiln %s'?", argv[0], meant);
+        return usage_error();
+    }
     struct chain *c;
     if (chain_parse_argv(argv, argc, &c))
         return usage_error();

@@ -199,7 +199,7 @@ static const kiln_node split = {
     .size = sizeof(split),
     .name = "split",
     .summary = "a document for each image",
-    .example = "digits test images=0:4 ! split ! save /tmp/digit-%d.png",
+    .example = "digits test images=0:4 ! split ! save digit-%d.png",
     .filter = &is_filter,
 };
 const struct node_def node_split = {&split, &split_builtin, "kiln", KILN_VERSION, NULL};

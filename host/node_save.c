@@ -262,7 +262,7 @@ static const kiln_node save = {
     .size = sizeof(save),
     .name = "save",
     .summary = "write images or the State to files",
-    .example = "digits test images=0:4 ! grid 4 ! save /tmp/digits.png",
+    .example = "digits test images=0:4 ! grid 4 ! save digits.png",
     .params = KILN_PARAMS(params),
     .sink = &is_sink,
 };
@@ -274,7 +274,7 @@ static const kiln_node tee = {
     .size = sizeof(tee),
     .name = "tee",
     .summary = "write images or the State to files, and go on",
-    .example = "digits test images=0:4 ! grid 4 ! tee /tmp/digits.png ! show",
+    .example = "digits test images=0:4 ! grid 4 ! tee digits.png ! show",
     .params = KILN_PARAMS(params),
     .filter = &is_filter,
 };

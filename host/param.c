@@ -47,12 +47,8 @@ static int unknown_param(const struct bound *b, const char *word, size_t len)
     const kiln_node *node = b->def->node;
     char *name = xstrndup(word, len);
     const char *best = NULL;
-    int d = 99;
-    for (uint32_t i = 0; i < node->n_params; i++) {
-        int k = edit_distance(name, bound_param(b, i)->name);
-        if (k < d && is_near(name, bound_param(b, i)->name))
-            d = k, best = bound_param(b, i)->name;
-    }
+    for (uint32_t i = 0; i < node->n_params; i++)
+        nearer(name, bound_param(b, i)->name, &best);
     int e = best ? fail(KILN_ERR_ARG, "%s: no parameter '%s': did you mean '%s'?", node->name, name,
                         best)
             : node->n_params

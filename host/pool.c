@@ -59,15 +59,30 @@ static void relax(void)
 #endif
 }
 
+// One chunk, in the default floating-point environment whatever the thread: what the caller or
+// another chunk has set (denormals flushed, say) must not show in some of the results.
+static int run_chunk(int64_t n, int64_t grain, int64_t c,
+                     int (*fn)(void *, int64_t, int64_t, int64_t), void *ctx)
+{
+    int64_t begin = c * grain, end = begin + grain;
+#if defined(__x86_64__)
+    enum { STICKY = 0x3f, DEFAULT = 0x1f80 };  // of MXCSR
+    if ((__builtin_ia32_stmxcsr() & ~(unsigned)STICKY) != DEFAULT)
+#endif
+        fesetenv(FE_DFL_ENV);
+    return fn(ctx, begin, end < n ? end : n, c);
+}
+
 static void take_chunks(void)
 {
+    fenv_t env;
     inside = 1;
+    fegetenv(&env);
     for (;;) {
         int64_t c = atomic_fetch_add(&pool.next, 1);
         if (c >= pool.chunks || atomic_load(&pool.stop))
             break;
-        int64_t begin = c * pool.grain, end = begin + pool.grain;
-        int e = pool.fn(pool.ctx, begin, end < pool.n ? end : pool.n, c);
+        int e = run_chunk(pool.n, pool.grain, c, pool.fn, pool.ctx);
         if (e) {
             pthread_mutex_lock(&pool.lock);
             if (pool.failed < 0 || c < pool.failed) {
@@ -80,6 +95,7 @@ static void take_chunks(void)
             atomic_store(&pool.stop, 1);
         }
     }
+    fesetenv(&env);
     inside = 0;
 }
 
@@ -87,7 +103,6 @@ static void *work(void *arg)
 {
     unsigned seen = 0;
     (void)arg;
-    fesetenv(FE_DFL_ENV);
     for (;;) {
         for (int i = 0; i < SPINS && atomic_load(&pool.job) == seen; i++)
             relax();
@@ -138,12 +153,13 @@ static void start_workers(void)
 static int run_inline(int64_t n, int64_t grain, int (*fn)(void *, int64_t, int64_t, int64_t),
                       void *ctx)
 {
-    for (int64_t c = 0, begin = 0; begin < n; c++, begin += grain) {
-        int e = fn(ctx, begin, begin + grain < n ? begin + grain : n, c);
-        if (e)
-            return e;
-    }
-    return KILN_OK;
+    fenv_t env;
+    int e = KILN_OK;
+    fegetenv(&env);
+    for (int64_t c = 0; c * grain < n && !e; c++)
+        e = run_chunk(n, grain, c, fn, ctx);
+    fesetenv(&env);
+    return e;
 }
 
 int pool_for(int64_t n, int64_t grain, int (*fn)(void *, int64_t, int64_t, int64_t), void *ctx)

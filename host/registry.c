@@ -20,6 +20,7 @@
 #include "nodes.h"
 #include "paths.h"
 #include "util.h"
+#include "verbs.h"
 
 enum { LOAD_TIMEOUT_MS = 5000 };
 
@@ -37,17 +38,6 @@ static struct {
     struct plugin **plugin;  // looked at, by path
     size_t n_plugins;
 } registry;
-
-static const char *const verbs[] = {"help", "list",  "inspect", "recipe",     "run",
-                                    "new",  "check", "version", "completion", NULL};
-
-int is_reserved_name(const char *name)
-{
-    for (int i = 0; verbs[i]; i++)
-        if (!strcmp(name, verbs[i]))
-            return 1;
-    return 0;
-}
 
 static const char *const kinds[] = {"none",      "source",     "sink",    "filter", "encoder",
                                     "predictor", "combinator", "sampler", "hook",   "trainer"};
@@ -84,6 +74,14 @@ void registry_add_dir(const char *dir)
 {
     GROW(registry.dir, registry.n_dirs);
     registry.dir[registry.n_dirs++] = xstrdup(dir);
+}
+
+void registry_put_first(const char *dir)
+{
+    registry_add_dir(dir);
+    char *last = registry.dir[registry.n_dirs - 1];
+    memmove(registry.dir + 1, registry.dir, (registry.n_dirs - 1) * sizeof(char *));
+    registry.dir[0] = last;
 }
 
 // ---- one file -----------------------------------------------------------------------------------
@@ -160,7 +158,7 @@ static char *check_node(const kiln_node *node)
         strspn(node->name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(node->name))
         return xformat("has a node named '%s': lower case, digits and hyphens are allowed",
                        node->name ? node->name : "");
-    if (is_reserved_name(node->name))
+    if (verb_find(node->name))
         return xformat("has a node named '%s', which is a verb of kiln", node->name);
     if (node->n_params && (!node->params || node->param_size < offsetof(kiln_param, min)))
         return xformat("has a broken parameter table in node '%s'", node->name);
@@ -377,22 +375,23 @@ void registry_all(const struct node_def *const **list, size_t *n, char *const **
     *n_problems = n_bad;
 }
 
-static int not_found(const struct search *s, const char *name)
+void registry_nearest(const char *typed, const char **best)
 {
     const struct node_def *const *all;
     char *const *problems;
     size_t n, n_problems;
+    registry_all(&all, &n, &problems, &n_problems);
+    for (size_t i = 0; i < n; i++)
+        nearer(typed, all[i]->node->name, best);
+}
+
+static int not_found(const struct search *s, const char *name)
+{
+    const char *best = NULL;
     if (s->unusable)
         return fail(KILN_ERR_ARG, "no node '%s': the plugin %s %s", name, s->unusable,
                     load(s->unusable)->problem);
-    registry_all(&all, &n, &problems, &n_problems);
-    const char *best = NULL;
-    int d = 99;
-    for (size_t i = 0; i < n; i++) {
-        int k = edit_distance(name, all[i]->node->name);
-        if (k < d && is_near(name, all[i]->node->name))
-            d = k, best = all[i]->node->name;
-    }
+    registry_nearest(name, &best);
     if (best)
         return fail(KILN_ERR_ARG, "no node '%s': did you mean '%s'?", name, best);
     if (!registry.n_plugins)

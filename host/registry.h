@@ -31,8 +31,9 @@ enum kind kind_by_name(const char *name);  // KIND_NONE: no such
 // The kind that the node's tables say; of one that is both, filter.
 enum kind def_kind(const struct node_def *def);
 
-// Directories are searched in the order of adding; then the built-in ones.
+// Directories are searched in the order of adding, but for one that was put first.
 void registry_add_dir(const char *dir);
+void registry_put_first(const char *dir);
 // By name, or "plugin-id:name". Fails with KILN_ERR_ARG: not found (with the nearest name), in two
 // plugins, or in one that cannot be used (with the reason).
 int registry_find(const char *name, const struct node_def **out);
@@ -40,8 +41,9 @@ int registry_find(const char *name, const struct node_def **out);
 // each.
 void registry_all(const struct node_def *const **list, size_t *n, char *const **problems,
                   size_t *n_problems);
+// Among all nodes, as nearer() in util.h does.
+void registry_nearest(const char *typed, const char **best);
 // Loads one file by its path, whatever the directories; its nodes in list.
 int registry_load_file(const char *path, const kiln_plugin **out);
-int is_reserved_name(const char *name);  // a verb of the command line
 
 #endif

@@ -148,10 +148,10 @@ static int put_plugin(struct running *r, struct state *s)
     return e;
 }
 
-static void describe_line(const struct state *s)
+static void describe_line(const struct state *s, const char *before)
 {
     struct text t = {0};
-    text_format(&t, "document %lld", (long long)s->doc);
+    text_format(&t, "%sdocument %lld", before, (long long)s->doc);
     if (s->docs >= 0)
         text_format(&t, " of %lld", (long long)s->docs);
     if (s->image) {
@@ -186,7 +186,7 @@ static int put(struct running *r, struct state *s)
     }
     if (r->output == TO_STREAM)
         return stream_write(STDOUT_FILENO, s);
-    describe_line(s);
+    describe_line(s, "");
     int e = s->image ? show_state(s, 0) : KILN_OK;
     fflush(stdout);
     return e;
@@ -354,8 +354,9 @@ static int prepare(struct running *r, const struct chain *c)
     return create_nodes(r->chain);
 }
 
-// The chain with its defaults; where a source begins it, the first document goes through all that
-// is cheap, so that files, nets, sizes and prompts are checked.
+// The chain with its defaults, as a chain file; what else there is to say stands in comments. Where
+// a source begins it, the first document goes through all that is cheap, so that files, nets and
+// sizes are checked.
 static int dry_run(struct running *r)
 {
     struct state *s = NULL;
@@ -370,8 +371,8 @@ static int dry_run(struct running *r)
         log_line(KILN_LOG_WARNING, "%s", fail_text());
         return EXIT_FAILED;
     }
-    describe_line(s);
-    printf("tensors take %.1f MB at most, without nets\n", (double)tensor_peak() / 1e6);
+    describe_line(s, "# ");
+    printf("# tensors take %.1f MB at most, without nets\n", (double)tensor_peak() / 1e6);
     state_free(s);
     return EXIT_DONE;
 }

@@ -341,7 +341,7 @@ static int plan_only(struct sampling *m, struct bound *b, struct state *s, struc
             s->t[i] = list[steps] < 0 ? KILN_CLEAN : list[steps];
     }
     if (!e)
-        printf("  %s: %u steps\n", b->def->node->name, most);
+        printf("# %s: %u steps\n", b->def->node->name, most);
     stack_free(&m->stack);
     return e;
 }

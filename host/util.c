@@ -171,7 +171,7 @@ int parse_int(const char *s, int64_t *out)
     return !*end && !errno;
 }
 
-int edit_distance(const char *a, const char *b)
+static int edit_distance(const char *a, const char *b)
 {
     enum { MAX = 48 };
     size_t na = strlen(a), nb = strlen(b);
@@ -197,8 +197,10 @@ int edit_distance(const char *a, const char *b)
     return d[na][nb];
 }
 
-int is_near(const char *typed, const char *s)
+void nearer(const char *typed, const char *name, const char **best)
 {
     size_t n = strlen(typed);
-    return edit_distance(typed, s) <= (n < 4 ? 1 : n < 8 ? 2 : 3);
+    int d = edit_distance(typed, name), near = n < 4 ? 1 : n < 8 ? 2 : 3;
+    if (d <= near && (!*best || d < edit_distance(typed, *best)))
+        *best = name;
 }

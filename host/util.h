@@ -37,9 +37,8 @@ void text_double(struct text *t, double v);
 // The whole of s as a number, by the C locale; 0: it is none.
 int parse_double(const char *s, double *out);
 int parse_int(const char *s, int64_t *out);
-// Edit distance with transpositions, for "did you mean".
-int edit_distance(const char *a, const char *b);
-// Is s a name near enough to want to be offered for typed?
-int is_near(const char *typed, const char *s);
+// "Did you mean": name becomes *best where it is nearer to typed than *best (NULL: none so far),
+// and near enough to be offered.
+void nearer(const char *typed, const char *name, const char **best);
 
 #endif

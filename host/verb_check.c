@@ -250,7 +250,7 @@ static int check_file(const char *path)
         return 0;
     }
     char *dir = xstrndup(full, (size_t)(strrchr(full, '/') - full));
-    registry_add_dir(*dir ? dir : "/");
+    registry_put_first(*dir ? dir : "/");  // its nodes are the ones that chains get
     free(dir);
     if (registry_load_file(full, &p)) {
         const char *why = fail_text();

@@ -33,29 +33,14 @@ static const struct node_def *find_node(const char *name)
     return NULL;
 }
 
-static void consider(const char *typed, const char *name, const char **best, int *distance)
-{
-    int d = edit_distance(typed, name);
-    if (d < *distance && is_near(typed, name)) {
-        *distance = d;
-        *best = name;
-    }
-}
-
 static const char *nearest(const char *typed)
 {
-    const struct node_def *const *all;
-    char *const *problems;
-    size_t n, n_problems;
     const char *best = NULL;
-    int distance = 99;
-    registry_all(&all, &n, &problems, &n_problems);
-    for (size_t i = 0; i < n; i++)
-        consider(typed, all[i]->node->name, &best, &distance);
+    registry_nearest(typed, &best);
     for (const struct topic *p = topics; p->name; p++)
-        consider(typed, p->name, &best, &distance);
+        nearer(typed, p->name, &best);
     for (const struct verb *v = verbs; v->name; v++)
-        consider(typed, v->name, &best, &distance);
+        nearer(typed, v->name, &best);
     return best;
 }
 

@@ -166,7 +166,7 @@ static int check_name(const char *name)
                     "'%s' is no name for a node: lower case, digits and hyphens, a letter first, "
                     "at most %d",
                     name, MAX_NAME);
-    if (is_reserved_name(name))
+    if (verb_find(name))
         return fail(KILN_ERR_ARG, "'%s' is a verb of kiln", name);
     if (!registry_find(name, &def))
         return fail(KILN_ERR_ARG, "there is a node '%s' already, of %s", name, def->id);

@@ -2,6 +2,7 @@
 #include "verbs.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -86,11 +87,17 @@ int verb_end(int status)
     errno = 0;
     if (!fflush(stdout) && !ferror(stdout))
         return status;
+    struct pollfd out = {.fd = STDOUT_FILENO};
+    if (!errno && poll(&out, 1, 0) > 0 && (out.revents & POLLERR))
+        errno = EPIPE;  // it was an earlier write that failed
     if (errno == EPIPE) {
         signal(SIGPIPE, SIG_DFL);
         raise(SIGPIPE);
     }
-    log_line(KILN_LOG_WARNING, "cannot write to standard output: %s", errno_text(errno));
+    if (errno)
+        log_line(KILN_LOG_WARNING, "cannot write to standard output: %s", errno_text(errno));
+    else
+        log_line(KILN_LOG_WARNING, "cannot write to standard output");
     return 1;
 }
 

@@ -25,6 +25,7 @@ enum {
     ROW,
     CREATE,
     FLUSH,
+    CHUNKS,
     HALVE,
     GAIN,
     CLAMP,
@@ -34,7 +35,7 @@ enum {
 };
 #define HOWS                                                                                       \
     "nothing|message|silent|lines|segfault|abort|overflow|thread|nan|infinite|empty|huge|row|"     \
-    "create|flush|halve|gain|clamp|grow|chess|code"
+    "create|flush|chunks|halve|gain|clamp|grow|chess|code"
 static const kiln_param params[] = {
     {"how", KILN_ENUM, KILN_PARAM_POSITIONAL, "nothing", HOWS, "what to do", 0, 0},
 };
@@ -72,6 +73,28 @@ static int crash(void *ctx, int64_t begin, int64_t end, int64_t chunk)
 {
     (void)ctx, (void)begin, (void)end, (void)chunk;
     *(volatile int *)NULL = 1;
+    return KILN_OK;
+}
+
+static void flush_denormals(void)
+{
+#if defined(__SSE__)
+    _mm_setcsr(_mm_getcsr() | 0x8040);
+#endif
+}
+
+// Halves its pixels, then flushes denormals, which must not reach the next chunk.
+struct halving {
+    const float *x;
+    float *y;
+};
+static int halve_chunk(void *ctx, int64_t begin, int64_t end, int64_t chunk)
+{
+    struct halving *h = ctx;
+    (void)chunk;
+    for (int64_t i = begin; i < end; i++)
+        h->y[i] = 0.5f * h->x[i];
+    flush_denormals();
     return KILN_OK;
 }
 
@@ -116,10 +139,11 @@ static int run(kiln_self *self, const kiln_rows *rows, const kiln_tensor *in, ki
         y[0] = -(float)INFINITY;
         break;
     case FLUSH:
-#if defined(__SSE__)
-        _mm_setcsr(_mm_getcsr() | 0x8040);
-#endif
+        flush_denormals();
         break;
+    case CHUNKS:
+        flush_denormals();
+        return h->parallel_for(h, n, 1, halve_chunk, &(struct halving){x, y});
     case HALVE:
     case GAIN:
         for (int64_t i = 0; i < n; i++)

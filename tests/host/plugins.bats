@@ -123,6 +123,12 @@ kiln: standard input is empty: the stage above gave nothing" ]
     kiln blank 1x1x1x1 value=1e-39 ! odd flush ! odd halve >after.st
     [ "$(tensor plain.st image | tr -d ' ')" != 0 ]
     same_image plain.st after.st
+    # Chunks neither get it from the caller nor from each other, whatever thread they are on.
+    kiln blank 1x1x64x64 value=1e-39 ! odd halve >plain64.st
+    for threads in 1 2 4; do
+        kiln -j $threads blank 1x1x64x64 value=1e-39 ! odd chunks >chunks.st
+        same_image plain64.st chunks.st
+    done
     simple gentle org.example.gentle |
         plugin gentle -DGAIN=0.5 '-DMORE=__attribute__((constructor)) static void f(void) { unsigned c; __asm__("stmxcsr %0" : "=m"(c)); c |= 0x8040; __asm__ volatile("ldmxcsr %0" : : "m"(c)); }' ||
         skip "not an x86 compiler"
