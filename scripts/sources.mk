@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-EXTRA_DIST += scripts/bench scripts/cuda-figures scripts/doc-pages scripts/fetch-weights scripts/lib.sh scripts/quickstart scripts/test \
+EXTRA_DIST += scripts/bench scripts/cuda-figures scripts/doc-pages scripts/fetch-weights scripts/lib.sh scripts/quality scripts/quickstart scripts/test \
 	scripts/train-models .ci/run tests/bench/bench.py tests/bench/if_nets.py tests/bench/ops.c \
 	tests/bench/parts.py tests/bench/peak.h tests/bench/sides.py tests/bench/torch_side.py
 

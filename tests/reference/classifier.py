@@ -7,7 +7,7 @@
 
 SAMPLES are States as kiln saves them, with images in [0,1] and a digit as the prompt of each.
 Written with torch 2.15.0, safetensors 0.8.0 and numpy 2.4; seed 0. Weights are stored in half precision.
-scripts/quality runs it.
+scripts/quality runs the classifier in C, by tests/illusions/read.c.
 """
 import gzip
 import json
