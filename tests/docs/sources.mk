@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
-bats_tests += tests/docs/docs.bats
-long_tests += tests/docs/docs-long.bats
-EXTRA_DIST += tests/docs/examples.bash tests/docs/docs-long.bats
+bats_tests += tests/docs/docs.bats tests/docs/report.bats
+long_tests += tests/docs/docs-long.bats tests/docs/report-long.bats
+EXTRA_DIST += tests/docs/examples.bash tests/docs/docs-long.bats tests/docs/report.bash \
+	tests/docs/report-long.bats
