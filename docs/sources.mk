@@ -7,4 +7,4 @@ dist_nodedoc_DATA = \
 	docs/nodes/filters.md docs/nodes/host.md docs/nodes/hybrid.md docs/nodes/inpaint.md \
 	docs/nodes/mix.md docs/nodes/mnist-unet.md docs/nodes/regions.md docs/nodes/scheduler.md \
 	docs/nodes/text.md docs/nodes/trace.md docs/nodes/trainer.md
-EXTRA_DIST += docs/digits.png
+EXTRA_DIST += docs/anagram.png docs/digits.png docs/edits.png
