@@ -1,9 +1,6 @@
-// No sum here has an unrounded product as an operand, and none may be contracted into an fma behind
-// our back: where one is meant it is written. That is what makes the bits the same everywhere.
 // SPDX-License-Identifier: MIT
 #include "random.h"
 
-#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -13,29 +10,16 @@
 #pragma STDC FP_CONTRACT OFF
 #endif
 #define INLINE static inline __attribute__((always_inline))
+#define NORMALS_INLINE INLINE
+#define NORMALS_BITS bits_of_float
+#define NORMALS_FLOAT float_of_bits
+#include "kernels/normals.h"
 
 enum { LANES = 16, GROUP = 4 * LANES };  // blocks worked on together, and their elements
 
-// Constants of the Philox4x32 paper.
-#define MUL0 0xd2511f53u
-#define MUL1 0xcd9e8d57u
-#define WEYL0 0x9e3779b9u
-#define WEYL1 0xbb67ae85u
-
-INLINE void philox_round(uint32_t c[4], uint32_t k0, uint32_t k1)
-{
-    uint64_t p0 = (uint64_t)MUL0 * c[0], p1 = (uint64_t)MUL1 * c[2];
-    uint32_t c1 = c[1], c3 = c[3];
-    c[0] = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
-    c[1] = (uint32_t)p1;
-    c[2] = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-    c[3] = (uint32_t)p0;
-}
-
 void random_philox(uint32_t ctr[4], const uint32_t key[2])
 {
-    for (uint32_t i = 0; i < 10; i++)
-        philox_round(ctr, key[0] + i * WEYL0, key[1] + i * WEYL1);
+    philox(ctr, key[0], key[1]);
 }
 
 uint64_t random_node(const char *name, uint64_t nth)
@@ -72,58 +56,6 @@ struct random_row random_row(const struct random_key *key, enum random_kind kind
     return (struct random_row){.key = {s[0], s[1]}, .place = {s[2], s[3]}};
 }
 
-// Bits choose, as a branch would keep loops from being vectorised.
-INLINE float choose(int32_t mask, float a, float b)
-{
-    uint32_t x = bits_of_float(a), y = bits_of_float(b);
-    return float_of_bits(y ^ ((x ^ y) & (uint32_t)mask));
-}
-
-// -2 ln of a number of (0, 1) made of 32 random bits. Both ends are kept fine: near 0, which is the
-// tail of the normals, and near 1, where bits below 2^-24 count.
-INLINE float minus_two_log(uint32_t bits)
-{
-    int32_t s = (int32_t)bits, upper = s >> 31;  // 0, -1: below, above one half
-    float small = ((float)(s ^ upper) + 0.5f) * 0x1p-32f;
-    float u = choose(upper, 1.0f - small, small);
-    // u = m 2^e, m in [sqrt(1/2), sqrt(2))
-    int32_t b = (int32_t)bits_of_float(u) - 0x3f3504f3;
-    int32_t e = b >> 23;  // <= 0
-    float m = float_of_bits((uint32_t)(b & 0x7fffff) + 0x3f3504f3u);
-    float f = choose(upper & ~(e >> 31), -small, m - 1.0f);
-    float p = fmaf(f, -0.0763694048f, 0.127624854f);
-    p = fmaf(f, p, -0.131595507f);
-    p = fmaf(f, p, 0.142015398f);
-    p = fmaf(f, p, -0.166234106f);
-    p = fmaf(f, p, 0.200012431f);
-    p = fmaf(f, p, -0.250008196f);
-    p = fmaf(f, p, 0.333333313f);
-    float ff = f * f;
-    p = fmaf(f, p, -0.5f);
-    p = fmaf(ff, p, f);                              // ln(1 + f)
-    return -2.0f * fmaf((float)e, 0.693147182f, p);  // and of 2^e
-}
-
-// The point at an angle of bits 2^-32 turns on the unit circle: an octant to either side of the
-// nearest axis by polynomials, then quarter turns.
-INLINE void circle(uint32_t bits, float *c, float *s)
-{
-    uint32_t quarter = (bits + 0x20000000u) >> 30;
-    float a = (float)(int32_t)(bits - (quarter << 30)) * 0x1p-32f;  // [-1/8, 1/8]
-    float z = a * a;
-    float y = fmaf(z, -76.8297501f, 81.6266708f);
-    y = fmaf(z, y, -41.3418698f);
-    y = fmaf(z, y, 6.28318548f) * a;
-    float x = fmaf(z, 58.5568848f, -85.4230652f);
-    x = fmaf(z, x, 64.9391403f);
-    x = fmaf(z, x, -19.7392082f);
-    x = fmaf(z, x, 1.0f);
-    int32_t odd = -(int32_t)(quarter & 1);
-    float cosine = choose(odd, y, x), sine = choose(odd, x, y);
-    *c = float_of_bits(bits_of_float(cosine) ^ ((quarter + 1) & 2) << 30);
-    *s = float_of_bits(bits_of_float(sine) ^ (quarter & 2) << 30);
-}
-
 // The words of LANES successive blocks, word by word.
 INLINE void blocks(const struct random_row *row, uint64_t block, uint32_t w[4][LANES])
 {
@@ -136,7 +68,7 @@ INLINE void blocks(const struct random_row *row, uint64_t block, uint32_t w[4][L
     for (uint32_t r = 0; r < 10; r++)
         for (uint32_t i = 0; i < LANES; i++) {
             uint32_t c[4] = {w[0][i], w[1][i], w[2][i], w[3][i]};
-            philox_round(c, row->key[0] + r * WEYL0, row->key[1] + r * WEYL1);
+            philox_round(c, row->key[0] + r * PHILOX_WEYL0, row->key[1] + r * PHILOX_WEYL1);
             for (int k = 0; k < 4; k++)
                 w[k][i] = c[k];
         }
@@ -148,12 +80,8 @@ INLINE void group_normal(const struct random_row *row, uint64_t block, float *ou
     float v[4][LANES];
     blocks(row, block, w);
     for (int k = 0; k < 4; k += 2)
-        for (int i = 0; i < LANES; i++) {
-            float r = sqrtf(minus_two_log(w[k][i])), c, s;
-            circle(w[k + 1][i], &c, &s);
-            v[k][i] = r * c;
-            v[k + 1][i] = r * s;
-        }
+        for (int i = 0; i < LANES; i++)
+            normals_pair(w[k][i], w[k + 1][i], &v[k][i], &v[k + 1][i]);
     for (int i = 0; i < LANES; i++)
         for (int k = 0; k < 4; k++)
             out[4 * i + k] = v[k][i];
@@ -165,7 +93,7 @@ INLINE void group_uniform(const struct random_row *row, uint64_t block, float *o
     blocks(row, block, w);
     for (int i = 0; i < LANES; i++)
         for (int k = 0; k < 4; k++)
-            out[4 * i + k] = (float)(int32_t)(w[k][i] >> 8) * 0x1p-24f;
+            out[4 * i + k] = normals_uniform(w[k][i]);
 }
 
 INLINE void fill(const struct random_row *row, enum random_kind kind, uint64_t block, float *out,

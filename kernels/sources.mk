@@ -8,7 +8,7 @@ kernels_ref_sources = \
 	kernels/ref/init.c kernels/ref/layout.c kernels/ref/linear.c kernels/ref/norm.c \
 	kernels/ref/ref.h kernels/ref/resize.c kernels/ref/taps.c kernels/ref/taps.h \
 	kernels/ref/train.c kernels/taps.h
-kernels_cpu_sources = kernels/cpu.c kernels/half.h kernels/kernels.h
+kernels_cpu_sources = kernels/cpu.c kernels/half.h kernels/kernels.h kernels/normals.h
 
 kernels_vector_sources = \
 	kernels/cpu/attention.c kernels/cpu/attention.h kernels/cpu/channels.h \
@@ -31,7 +31,7 @@ cuda_units = \
 cuda_headers = \
 	kernels/cuda/backend.h kernels/cuda/cuda.h kernels/cuda/emulated.h kernels/cuda/gemm.h \
 	kernels/cuda/number.h kernels/cuda/runtime.h kernels/cuda/services.h kernels/cuda/thread.h \
-	kernels/half.h kernels/kernels.h kernels/taps.h
+	kernels/half.h kernels/kernels.h kernels/normals.h kernels/taps.h
 cuda_emulated_objects = $(cuda_units:.cu=.emulated.o)
 cuda_objects = $(cuda_units:.cu=.nvcc.o) kernels/cuda/runtime.nvcc.o
 EXTRA_DIST += kernels/cuda/figures.tsv  # by scripts/cuda-figures

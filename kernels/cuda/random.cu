@@ -1,65 +1,15 @@
-// The random numbers of host/random.h, to the bit: Philox4x32-10, and normals of it by Box and
-// Muller in +, *, fma and sqrt alone. Conversion between types, and the search for what is not
-// finite. SPDX-License-Identifier: MIT
+// The random numbers of host/random.h, to the bit. Conversion between types, and the search for
+// what is not finite. SPDX-License-Identifier: MIT
 #include "kernels/cuda/cuda.h"
 #include "kernels/cuda/services.h"
 
+#define NORMALS_INLINE ON_DEVICE
+#define NORMALS_BITS float_bits
+#define NORMALS_FLOAT bits_float
+#include "kernels/normals.h"
+
 namespace
 {
-
-ON_DEVICE void philox(uint32_t c[4], uint32_t k0, uint32_t k1)
-{
-    for (int i = 0; i < 10; i++) {
-        uint64_t p0 = (uint64_t)0xd2511f53u * c[0], p1 = (uint64_t)0xcd9e8d57u * c[2];
-        uint32_t c1 = c[1], c3 = c[3];
-        c[0] = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
-        c[1] = (uint32_t)p1;
-        c[2] = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-        c[3] = (uint32_t)p0;
-        k0 += 0x9e3779b9u;
-        k1 += 0xbb67ae85u;
-    }
-}
-
-// -2 ln of a number of (0, 1) made of 32 random bits.
-ON_DEVICE float minus_two_log(uint32_t bits)
-{
-    int32_t s = (int32_t)bits, upper = s >> 31;
-    float small = ((float)(s ^ upper) + 0.5f) * 0x1p-32f;
-    float u = upper ? 1.0f - small : small;
-    int32_t b = (int32_t)float_bits(u) - 0x3f3504f3;
-    int32_t e = b >> 23;
-    float m = bits_float((uint32_t)(b & 0x7fffff) + 0x3f3504f3u);
-    float f = upper && e >= 0 ? -small : m - 1.0f;
-    float p = fmaf(f, -0.0763694048f, 0.127624854f);
-    p = fmaf(f, p, -0.131595507f);
-    p = fmaf(f, p, 0.142015398f);
-    p = fmaf(f, p, -0.166234106f);
-    p = fmaf(f, p, 0.200012431f);
-    p = fmaf(f, p, -0.250008196f);
-    p = fmaf(f, p, 0.333333313f);
-    float ff = f * f;
-    p = fmaf(f, p, -0.5f);
-    p = fmaf(ff, p, f);
-    return -2.0f * fmaf((float)e, 0.693147182f, p);
-}
-
-// The point at an angle of bits 2^-32 turns on the unit circle.
-ON_DEVICE void circle(uint32_t bits, float *c, float *s)
-{
-    uint32_t quarter = (bits + 0x20000000u) >> 30;
-    float a = (float)(int32_t)(bits - (quarter << 30)) * 0x1p-32f, z = a * a;
-    float y = fmaf(z, -76.8297501f, 81.6266708f);
-    y = fmaf(z, y, -41.3418698f);
-    y = fmaf(z, y, 6.28318548f) * a;
-    float x = fmaf(z, 58.5568848f, -85.4230652f);
-    x = fmaf(z, x, 64.9391403f);
-    x = fmaf(z, x, -19.7392082f);
-    x = fmaf(z, x, 1.0f);
-    float cosine = quarter & 1 ? y : x, sine = quarter & 1 ? x : y;
-    *c = bits_float(float_bits(cosine) ^ ((quarter + 1) & 2) << 30);
-    *s = bits_float(float_bits(sine) ^ (quarter & 2) << 30);
-}
 
 // Four elements of a row by each thread. Few rows go by value in the arguments of the kernel.
 enum { ROWS = 64 };
@@ -77,13 +27,10 @@ struct random_body {
         philox(w, own.key[0], own.key[1]);
         for (int k = 0; k < 4; k += 2) {
             if (normal) {
-                float length = sqrtf(minus_two_log(w[k])), c, s;
-                circle(w[k + 1], &c, &s);
-                v[k] = length * c;
-                v[k + 1] = length * s;
+                normals_pair(w[k], w[k + 1], &v[k], &v[k + 1]);
             } else {
-                v[k] = (float)(int32_t)(w[k] >> 8) * 0x1p-24f;
-                v[k + 1] = (float)(int32_t)(w[k + 1] >> 8) * 0x1p-24f;
+                v[k] = normals_uniform(w[k]);
+                v[k + 1] = normals_uniform(w[k + 1]);
             }
         }
         for (int k = 0; k < 4; k++)
