@@ -1,41 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include "document.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "error.h"
-#include "progress.h"
+#include "file.h"
 
 ssize_t stream_bytes(struct stream_reader *r, void *to, size_t n)
 {
-    size_t have = 0;
-    while (have < n) {
-        if (r->n_start) {
-            size_t k = r->n_start < n - have ? r->n_start : n - have;
-            memcpy((char *)to + have, r->start, k);
-            r->start += k;
-            r->n_start -= k;
-            have += k;
-            continue;
-        }
-        size_t piece = n - have < (1u << 22) ? n - have : 1u << 22;
-        ssize_t k = read(r->fd, (char *)to + have, piece);
-        if (k < 0 && errno == EINTR) {
-            int e = progress_at(0, NULL);
-            if (e)
-                return e;
-            continue;
-        }
-        if (k < 0)
-            return fail(KILN_ERR_IO, "cannot read %s: %s", r->name, errno_text(errno));
-        if (!k)
-            break;
-        have += (size_t)k;
-    }
-    return (ssize_t)have;
+    size_t have = r->n_start < n ? r->n_start : n, more;
+    if (have)
+        memcpy(to, r->start, have);
+    r->start += have;
+    r->n_start -= have;
+    int e = fd_take(r->fd, r->name, (char *)to + have, n - have, &more);
+    return e ? e : (ssize_t)(have + more);
 }
 
 static int cut_off(struct stream_reader *r, const char *where)

@@ -12,6 +12,8 @@
 #include "error.h"
 #include "file_fd.h"
 
+enum { PIECE = 1 << 22 };  // of a long read, which a signal ends between two of them
+
 int (*file_interrupted)(void);
 
 // After a failed call: 1, try again; 0, errno is a failure; or KILN_ERR_CANCEL.
@@ -87,32 +89,49 @@ static size_t expected(int fd)
     return at >= 0 && st.st_size > at ? (size_t)(st.st_size - at) : 0;
 }
 
-static ssize_t read_some(int fd, void *p, size_t n, int *e)
+// 0: the end; below 0: an error, and it is said.
+static ssize_t read_some(int fd, const char *name, void *p, size_t n)
 {
-    ssize_t got;
-    do {
-        got = read(fd, p, n);
-        *e = got < 0 ? again() : 0;
-    } while (*e > 0);
-    return got;
+    for (;;) {
+        ssize_t got = read(fd, p, n);
+        if (got >= 0)
+            return got;
+        int e = again();
+        if (e <= 0)
+            return e ? e : fail(KILN_ERR_IO, "cannot read '%s': %s", name, errno_text(errno));
+    }
 }
 
-int fd_read(int fd, const char *name, size_t limit, void **bytes, size_t *n)
+int fd_take(int fd, const char *name, void *to, size_t n, size_t *got)
 {
-    size_t room = expected(fd), at = 0;
+    ssize_t k = 1;
+    for (*got = 0; *got < n && k > 0; *got += k > 0 ? (size_t)k : 0) {
+        size_t piece = n - *got < PIECE ? n - *got : PIECE;
+        k = read_some(fd, name, (char *)to + *got, piece);
+    }
+    return k < 0 ? (int)k : KILN_OK;
+}
+
+int fd_read_after(int fd, const char *name, size_t limit, const void *start, size_t n_start,
+                  void **bytes, size_t *n)
+{
+    size_t room = expected(fd), at = n_start;
     int e = KILN_OK;
     *bytes = NULL;
     *n = 0;
-    if (limit && room > limit)
+    if (limit && n_start + room > limit)
         return too_big(name, limit);
-    room = room ? room + 2 : 65536;  // one to see the end of the file, one for the zero
+    // Two more: one to see the end of the file, one for the zero.
+    room = n_start + (room ? room + 2 : 65536);
     char *data = malloc(room);
+    if (data && n_start)
+        memcpy(data, start, n_start);
     while (data) {
-        ssize_t got = read_some(fd, data + at, room - 1 - at, &e);
-        if (got < 0 && !e)
-            e = fail(KILN_ERR_IO, "cannot read '%s': %s", name, errno_text(errno));
-        if (got <= 0)
+        ssize_t got = read_some(fd, name, data + at, room - 1 - at);
+        if (got <= 0) {
+            e = (int)got;
             break;
+        }
         at += (size_t)got;
         if (limit && at > limit) {
             e = too_big(name, limit);
@@ -136,6 +155,11 @@ int fd_read(int fd, const char *name, size_t limit, void **bytes, size_t *n)
     *bytes = data;
     *n = at;
     return KILN_OK;
+}
+
+int fd_read(int fd, const char *name, size_t limit, void **bytes, size_t *n)
+{
+    return fd_read_after(fd, name, limit, NULL, 0, bytes, n);
 }
 
 int file_read(const char *path, size_t limit, void **bytes, size_t *n)

@@ -12,6 +12,11 @@
 int file_read(const char *path, size_t limit, void **bytes, size_t *n);
 // The same from where an open fd stands, to its end. name is for messages; fd stays open.
 int fd_read(int fd, const char *name, size_t limit, void **bytes, size_t *n);
+// The same; the n_start bytes at start, which were read before, come first.
+int fd_read_after(int fd, const char *name, size_t limit, const void *start, size_t n_start,
+                  void **bytes, size_t *n);
+// The next n bytes, or what there is until the end: *got of them.
+int fd_take(int fd, const char *name, void *to, size_t n, size_t *got);
 // Writes all n bytes. On failure errno is that of write(), EPIPE for instance.
 int fd_write(int fd, const char *name, const void *data, size_t n);
 // Opens for reading; *fd is close-on-exec. A directory is refused.

@@ -115,41 +115,21 @@ int load_open(const char *path, enum image_alpha alpha, struct loading *l)
     if (e)
         return e;
     size_t have = 0;
-    while (have < SNIFF) {
-        ssize_t k = read(fd, start + have, SNIFF - have);
-        if (k < 0 && errno == EINTR && !interrupted)
-            continue;
-        if (k < 0) {
-            e = interrupted ? fail(KILN_ERR_CANCEL, "interrupted")
-                            : fail(KILN_ERR_IO, "cannot read '%s': %s", shown, errno_text(errno));
-            if (!is_stdin)
-                close(fd);
-            return e;
-        }
-        if (!k)
-            break;
-        have += (size_t)k;
-    }
+    e = fd_take(fd, shown, start, SNIFF, &have);
     l->reader.fd = fd;
     l->reader.name = shown;
-    if (image_sniff(start, have) == IMAGE_AUTO) {
+    if (!e && image_sniff(start, have) == IMAGE_AUTO) {
         l->reader.start = start;
         l->reader.n_start = have;
         if (have)
             return KILN_OK;
-        load_close(l);
-        return fail(KILN_ERR_IO, "%s is empty", shown);
+        e = fail(KILN_ERR_IO, "%s is empty", shown);
     }
-    void *rest = NULL;
-    size_t n = 0;
-    e = fd_read(fd, shown, MAX_FILE, &rest, &n);
     if (!e) {
-        l->bytes = xcalloc(1, have + n + 1);
-        memcpy(l->bytes, start, have);
-        memcpy(l->bytes + have, rest, n);
-        l->n = have + n;
+        void *bytes;
+        e = fd_read_after(fd, shown, MAX_FILE, start, have, &bytes, &l->n);
+        l->bytes = bytes;
     }
-    free(rest);
     if (e)
         load_close(l);
     return e;

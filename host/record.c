@@ -143,17 +143,13 @@ static int parse_record(const char *text, struct record *r)
 static int read_image(const char *shown, int fd, const char *start, size_t n_start,
                       struct record *r)
 {
-    void *rest;
+    void *bytes;
     size_t n;
     char *text = NULL;
-    int e = fd_read(fd, shown, MAX_FILE, &rest, &n);
+    int e = fd_read_after(fd, shown, MAX_FILE, start, n_start, &bytes, &n);
     if (e)
         return e;
-    char *bytes = xcalloc(1, n_start + n + 1);
-    memcpy(bytes, start, n_start);
-    memcpy(bytes + n_start, rest, n);
-    e = image_chain(bytes, n_start + n, &text);
-    free(rest);
+    e = image_chain(bytes, n, &text);
     free(bytes);
     if (!e && !text)
         e = fail(KILN_ERR_IO, "carries no chain");
@@ -203,20 +199,15 @@ int records_read(const char *path, struct record **out, size_t *n)
         e = fail(KILN_ERR_ARG, "'-' is standard input, and that is a terminal");
     if (e)
         return e;
-    while (have < SNIFF) {
-        ssize_t k = read(fd, start + have, SNIFF - have);
-        if (k <= 0)
-            break;
-        have += (size_t)k;
-    }
-    if (image_sniff(start, have) != IMAGE_AUTO) {
+    e = fd_take(fd, shown, start, SNIFF, &have);
+    if (!e && image_sniff(start, have) != IMAGE_AUTO) {
         struct record r;
         e = read_image(shown, fd, start, have, &r);
         if (!e) {
             GROW(*out, *n);
             (*out)[(*n)++] = r;
         }
-    } else {
+    } else if (!e) {
         e = read_stream(shown, fd, start, have, out, n);
     }
     if (fd != STDIN_FILENO)

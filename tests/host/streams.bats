@@ -110,7 +110,7 @@ in_dash() {
         [ "$status" = 3 ]
         [ "$(cat said)" = "kiln: standard input is empty: the stage above gave nothing" ]
     done
-    refuses 1 "cannot read standard input" sh -c 'kiln flip <&-'
+    refuses 1 "cannot read 'standard input'" sh -c 'kiln flip <&-'
     refuses 1 "it is a directory" sh -c 'kiln load /'
     refuses 1 "standard input" sh -c 'kiln flip </'
 }
