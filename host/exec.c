@@ -148,20 +148,10 @@ static int apply_filter(struct bound *b, struct state *s)
     if (e)
         return e;
     struct context context = {.state = s, .use = state_draws(s, node->name)};
-    const char **prompt = row_prompts(s->prompt, s->n);
-    kiln_rows rows = {.size = sizeof(rows),
-                      .n = s->n,
-                      .id = s->id,
-                      .t = s->t,
-                      .prompt = prompt,
-                      .lo = s->lo,
-                      .hi = s->hi,
-                      .net = s->net ? &s->net->net : NULL,
-                      .in = in,
-                      .n_in = n_in};
+    kiln_rows rows = state_rows(s, in, n_in);
     struct filter_result r;
     e = filter_call(x, &context, &rows, s->image, &r);
-    free(prompt);
+    free((void *)(uintptr_t)rows.prompt);
     inputs_free(in, n_in);
     if (e)
         return e;

@@ -49,16 +49,13 @@ static int stdin_next(struct stage *g, struct state **out)
     if (r->input.fd < 0) {  // a picture
         if (g->count++)
             return KILN_END;
-        void *rest;
+        void *bytes;
         size_t n;
-        int e = fd_read(STDIN_FILENO, "standard input", (size_t)1 << 32, &rest, &n);
+        int e = fd_read_after(STDIN_FILENO, r->input.name, (size_t)1 << 32, r->start,
+                              r->input.n_start, &bytes, &n);
         if (e)
             return e;
-        char *bytes = xcalloc(1, n + sizeof(r->start));
-        memcpy(bytes, r->start, r->input.n_start);
-        memcpy(bytes + r->input.n_start, rest, n);
-        free(rest);
-        e = load_decode("standard input", bytes, n + r->input.n_start, ALPHA_WHITE, out);
+        e = load_decode(r->input.name, bytes, n, ALPHA_WHITE, out);
         free(bytes);
         if (e)
             return e;
@@ -82,21 +79,9 @@ static int open_stdin(struct running *r, struct stage **out)
                                       .docs = -1,
                                       .note = on_note,
                                       .ctx = r};
-    while (r->input.n_start < sizeof(r->start)) {
-        ssize_t k =
-            read(STDIN_FILENO, r->start + r->input.n_start, sizeof(r->start) - r->input.n_start);
-        if (k < 0 && errno == EINTR) {
-            int e = progress_at(0, NULL);
-            if (e)
-                return e;
-            continue;
-        }
-        if (k < 0)
-            return fail(KILN_ERR_IO, "cannot read standard input: %s", errno_text(errno));
-        if (!k)
-            break;
-        r->input.n_start += (size_t)k;
-    }
+    int e = fd_take(STDIN_FILENO, r->input.name, r->start, sizeof(r->start), &r->input.n_start);
+    if (e)
+        return e;
     if (image_sniff(r->start, r->input.n_start) != IMAGE_AUTO)
         r->input.fd = -1;
     *out = stage_new(NULL, NULL, stdin_next);
@@ -129,21 +114,11 @@ static int put_plugin(struct running *r, struct state *s)
     if (e)
         return e;
     struct context context = {.state = s};
-    const char **prompt = row_prompts(s->prompt, s->n);
-    kiln_rows rows = {.size = sizeof(rows),
-                      .n = s->n,
-                      .id = s->id,
-                      .t = s->t,
-                      .prompt = prompt,
-                      .lo = s->lo,
-                      .hi = s->hi,
-                      .net = s->net ? &s->net->net : NULL,
-                      .in = in,
-                      .n_in = n_in};
+    kiln_rows rows = state_rows(s, in, n_in);
     instance_enter(r->sink_instance, &context);
     e = b->def->node->sink->put(r->sink_instance->self, &rows, s->image);
     e = instance_leave(r->sink_instance, e);
-    free(prompt);
+    free((void *)(uintptr_t)rows.prompt);
     inputs_free(in, n_in);
     return e;
 }

@@ -29,6 +29,20 @@ const char **row_prompts(const int64_t *prompt, int64_t n)
     return text;
 }
 
+kiln_rows state_rows(const struct state *s, const kiln_tensor *const *in, uint32_t n_in)
+{
+    return (kiln_rows){.size = sizeof(kiln_rows),
+                       .n = s->n,
+                       .id = s->id,
+                       .t = s->t,
+                       .prompt = row_prompts(s->prompt, s->n),
+                       .lo = s->lo,
+                       .hi = s->hi,
+                       .net = s->net ? &s->net->net : NULL,
+                       .in = in,
+                       .n_in = n_in};
+}
+
 const char *net_name_of(const struct state *s)
 {
     const struct pending *p = state_find_pending(s, KIND_PREDICTOR);
