@@ -2,24 +2,6 @@
 // SPDX-License-Identifier: MIT
 #include "scheduler.h"
 
-struct denoise {
-    kiln_self base;
-    double t[2];
-};
-
-static int plan(kiln_self *self, const kiln_net *net, double t_start, const double **t, uint32_t *n)
-{
-    double *list = ((struct denoise *)self)->t;
-    list[0] = isfinite(t_start) ? t_start : net_last_t(net);
-    list[1] = KILN_CLEAN;
-    *t = list;
-    *n = 1;
-    if (!isfinite(list[0]))
-        return kiln_fail(self, KILN_ERR_ARG,
-                         "the net takes sigma as t: put 'noise sigma=…' before it, not randn");
-    return check_t(self, net, list[0]);
-}
-
 static int step(kiln_self *self, const kiln_run *run, uint32_t i, kiln_tensor *x)
 {
     const kiln_estimate *x0;
@@ -27,7 +9,7 @@ static int step(kiln_self *self, const kiln_run *run, uint32_t i, kiln_tensor *x
     return e ? e : self->host->tensor_copy(self->host, x, x0->value);
 }
 
-static const kiln_sampler_ops sampler = {.size = sizeof(sampler), .plan = plan, .step = step};
+static const kiln_sampler_ops sampler = {.size = sizeof(sampler), .plan = plan_once, .step = step};
 const kiln_node scheduler_denoise = {
     .size = sizeof(scheduler_denoise),
     .flags = KILN_NODE_ANY_DEVICE,
@@ -35,6 +17,6 @@ const kiln_node scheduler_denoise = {
     .summary = "estimate the clean image in one step",
     .example =
         "digits test images=0 ! mnist-unet mnist-denoiser ! noise sigma=0.5 ! denoise ! show",
-    .self_size = sizeof(struct denoise),
+    .self_size = sizeof(struct once),
     .sampler = &sampler,
 };

@@ -8,24 +8,6 @@ static const kiln_param params[] = {
      "the noise, the clean image, or the net's raw variance channels", 0, 0},
 };
 
-struct predict {
-    kiln_self base;
-    double t[2];
-};
-
-static int plan(kiln_self *self, const kiln_net *net, double t_start, const double **t, uint32_t *n)
-{
-    double *list = ((struct predict *)self)->t;
-    list[0] = isfinite(t_start) ? t_start : net_last_t(net);
-    list[1] = KILN_CLEAN;
-    *t = list;
-    *n = 1;
-    if (!isfinite(list[0]))
-        return kiln_fail(self, KILN_ERR_ARG,
-                         "the net takes sigma as t: put 'noise sigma=…' before it, not randn");
-    return check_t(self, net, list[0]);
-}
-
 static int step(kiln_self *self, const kiln_run *run, uint32_t i, kiln_tensor *x)
 {
     const kiln_estimate *answer;
@@ -38,7 +20,7 @@ static int step(kiln_self *self, const kiln_run *run, uint32_t i, kiln_tensor *x
     return self->host->tensor_copy(self->host, x, what == VARIANCE ? answer->var : answer->value);
 }
 
-static const kiln_sampler_ops sampler = {.size = sizeof(sampler), .plan = plan, .step = step};
+static const kiln_sampler_ops sampler = {.size = sizeof(sampler), .plan = plan_once, .step = step};
 const kiln_node scheduler_predict = {
     .size = sizeof(scheduler_predict),
     .flags = KILN_NODE_ANY_DEVICE,
@@ -47,6 +29,6 @@ const kiln_node scheduler_predict = {
     .example = "digits test images=0 ! mnist-unet mnist-class ! prompt 7 ! noise t=100 "
                "! predict eps ! show",
     .params = KILN_PARAMS(params),
-    .self_size = sizeof(struct predict),
+    .self_size = sizeof(struct once),
     .sampler = &sampler,
 };

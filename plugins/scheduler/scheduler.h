@@ -48,6 +48,14 @@ int walk_create(kiln_self *self);
 int walk_plan(kiln_self *self, const kiln_net *net, double t_start, struct walk *walk);
 void walk_free(struct walk *walk);
 
+// The state of a sampler that evaluates once, at the image's t (of pure noise: the last one), and
+// leaves a clean image; plan_once is its plan().
+struct once {
+    kiln_self base;
+    double t[2];
+};
+int plan_once(kiln_self *self, const kiln_net *net, double t_start, const double **t, uint32_t *n);
+
 // The net's first and last timestep; of a net that takes sigma as t: 0 and infinity.
 double net_first_t(const kiln_net *net);
 double net_last_t(const kiln_net *net);

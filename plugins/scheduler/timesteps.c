@@ -317,3 +317,16 @@ int walk_plan(kiln_self *self, const kiln_net *net, double t_start, struct walk 
     walk->n = at;
     return KILN_OK;
 }
+
+int plan_once(kiln_self *self, const kiln_net *net, double t_start, const double **t, uint32_t *n)
+{
+    double *list = ((struct once *)self)->t;
+    list[0] = isfinite(t_start) ? t_start : net_last_t(net);
+    list[1] = KILN_CLEAN;
+    *t = list;
+    *n = 1;
+    if (!isfinite(list[0]))
+        return kiln_fail(self, KILN_ERR_ARG,
+                         "the net takes sigma as t: put 'noise sigma=…' before it, not randn");
+    return check_t(self, net, list[0]);
+}
