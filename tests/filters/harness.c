@@ -193,15 +193,3 @@ kiln_tensor *ramp(const kiln_host *h, int64_t n, int64_t c, int64_t height, int6
         kiln_f32(t)[i] = (float)i;
     return t;
 }
-
-double max_difference(const kiln_tensor *a, const kiln_tensor *b)
-{
-    double worst = 0;
-    assert_int_equal(kiln_numel(a), kiln_numel(b));
-    for (int64_t i = 0; i < kiln_numel(a); i++) {
-        double d = fabs((double)kiln_f32(a)[i] - (double)kiln_f32(b)[i]);
-        if (!(d <= worst))
-            worst = isnan(d) ? (double)INFINITY : d;
-    }
-    return worst;
-}

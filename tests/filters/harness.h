@@ -42,6 +42,5 @@ kiln_tensor *cut_out(const kiln_host *h, const kiln_tensor *image, int64_t chann
 
 // 0, 1, 2 … n c h w - 1
 kiln_tensor *ramp(const kiln_host *h, int64_t n, int64_t c, int64_t height, int64_t width);
-double max_difference(const kiln_tensor *a, const kiln_tensor *b);
 
 #endif

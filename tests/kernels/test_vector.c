@@ -1,4 +1,4 @@
-// Layout, norms, elementwise operations, samplers' arithmetic and training, of each instruction set
+// Norms, elementwise operations, samplers' arithmetic and training, of each instruction set
 // against the reference. Activations are good to 1e-6, so what passes through one is compared with
 // that as the absolute error; the rest differs by a few roundings.
 // SPDX-License-Identifier: MIT
@@ -14,22 +14,6 @@ static const int64_t channel_counts[] = {1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 64, 
 enum { CHANNEL_COUNTS = sizeof(channel_counts) / sizeof(channel_counts[0]) };
 
 #define SHAPE(...) ((const int64_t[]){__VA_ARGS__})
-
-static void test_layout(const struct check *c)
-{
-    for (int i = 0; i < 30; i++) {
-        int64_t n = check_int(1, 3), ch = check_int(1, 20), h = check_int(1, 23),
-                w = check_int(1, 29);
-        kiln_tensor *x = check_normal(4, SHAPE(n, ch, h, w), 0, 1);
-        kiln_tensor *want = check_new(4, SHAPE(n, h, w, ch)), *got = check_like(want);
-        c->ref->to_nhwc(c->host, x, want);
-        check_ok(c, c->ops->to_nhwc(c->host, x, got));
-        check_same(got, want, "to_nhwc %d %d %d %d", (int)n, (int)ch, (int)h, (int)w);
-        kiln_tensor *back = check_like(x);
-        check_ok(c, c->ops->to_nchw(c->host, got, back));
-        check_same(back, x, "to_nchw %d %d %d %d", (int)n, (int)ch, (int)h, (int)w);
-    }
-}
 
 static void test_concat(const struct check *c)
 {
@@ -413,7 +397,6 @@ static void bench_elementwise(const struct check *c)
 int main(int argc, char **argv)
 {
     const struct check_case cases[] = {
-        {"to_nhwc and to_nchw move every value to its place", test_layout, NULL, 0},
         {"concat and split are exact", test_concat, NULL, 0},
         {"act and act_grad are within 1e-6", test_act, bench_elementwise, 0},
         {"act hands NaN on", test_nan, NULL, 0},

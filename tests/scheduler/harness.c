@@ -435,18 +435,6 @@ kiln_tensor *copy_of(const kiln_host *h, const kiln_tensor *t)
     return stub_tensor(h, t->ndim, t->shape, kiln_f32(t));
 }
 
-double max_difference(const kiln_tensor *a, const kiln_tensor *b)
-{
-    double worst = 0;
-    assert_int_equal(kiln_numel(a), kiln_numel(b));
-    for (int64_t i = 0; i < kiln_numel(a); i++) {
-        double d = fabs((double)kiln_f32(a)[i] - (double)kiln_f32(b)[i]);
-        if (!(d <= worst))
-            worst = isnan(d) ? HUGE_VAL : d;
-    }
-    return worst;
-}
-
 void assert_near(double a, double b, double limit)
 {
     if (!(fabs(a - b) <= limit))

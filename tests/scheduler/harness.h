@@ -88,7 +88,6 @@ const int32_t *golden_ints(const char *name, int64_t *n);
 const double *golden_doubles(const char *name, int64_t *n);
 
 kiln_tensor *copy_of(const kiln_host *h, const kiln_tensor *t);
-double max_difference(const kiln_tensor *a, const kiln_tensor *b);  // NaN counts as infinite
 void assert_near(double a, double b, double limit);
 
 #endif

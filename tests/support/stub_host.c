@@ -439,3 +439,14 @@ kiln_tensor *stub_tensor_i32(const kiln_host *h, int64_t n, const int32_t *value
     memcpy(t->data, values, (size_t)n * sizeof(*values));
     return t;
 }
+
+double max_difference(const kiln_tensor *a, const kiln_tensor *b)
+{
+    double worst = kiln_numel(a) == kiln_numel(b) ? 0 : HUGE_VAL;
+    for (int64_t i = 0; i < kiln_numel(a) && isfinite(worst); i++) {
+        double d = fabs((double)kiln_f32(a)[i] - (double)kiln_f32(b)[i]);
+        if (!(d <= worst))
+            worst = isnan(d) ? HUGE_VAL : d;
+    }
+    return worst;
+}

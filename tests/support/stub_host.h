@@ -51,5 +51,7 @@ void stub_node_free(const kiln_node *node, kiln_self *self);  // NULL is fine
 kiln_tensor *stub_tensor(const kiln_host *h, int32_t ndim, const int64_t *shape,
                          const float *values);
 kiln_tensor *stub_tensor_i32(const kiln_host *h, int64_t n, const int32_t *values);
+// The largest |a - b|; infinite where one is NaN or their sizes differ.
+double max_difference(const kiln_tensor *a, const kiln_tensor *b);
 
 #endif

@@ -73,11 +73,14 @@ static void read_result(struct result *r)
     fclose(f);
 }
 
-static void same(const struct result *a, const struct result *b)
+static void assert_result(const struct result *want)
 {
-    assert_int_equal(a->n, b->n);
-    assert_memory_equal(a->bytes, b->bytes, a->n);
-    assert_memory_equal(a->loss, b->loss, sizeof(a->loss));
+    struct result got;
+    read_result(&got);
+    assert_int_equal(got.n, want->n);
+    assert_memory_equal(got.bytes, want->bytes, want->n);
+    assert_memory_equal(got.loss, want->loss, sizeof(want->loss));
+    free(got.bytes);
 }
 
 static void run(const char *const *args)
@@ -129,16 +132,14 @@ static int run_killed(int k)
 
 static void killed_before_any_step_it_ends_in_the_same_bits(void **state)
 {
-    struct result want, got;
+    struct result want;
     (void)state;
     uninterrupted(&want);
     for (int k = 0; k < STEPS; k++) {
         clean();
         assert_false(run_killed(k));
         run(words);
-        read_result(&got);
-        same(&want, &got);
-        free(got.bytes);
+        assert_result(&want);
     }
     free(want.bytes);
     clean();
@@ -146,23 +147,21 @@ static void killed_before_any_step_it_ends_in_the_same_bits(void **state)
 
 static void killed_again_and_again_it_ends_in_the_same_bits(void **state)
 {
-    struct result want, got;
+    struct result want;
     int runs = 1;
     (void)state;
     uninterrupted(&want);
     while (!run_killed(4) && runs < 20)  // an epoch has three steps, so each run gets one further
         runs++;
     assert_int_equal(runs, 4);
-    read_result(&got);
-    same(&want, &got);
-    free(got.bytes);
+    assert_result(&want);
     free(want.bytes);
     clean();
 }
 
 static void killed_at_a_random_moment_it_ends_in_the_same_bits(void **state)
 {
-    struct result want, got;
+    struct result want;
     const char *given = getenv("TEST_SEED");
     unsigned seed = given ? (unsigned)atoi(given) : (unsigned)time(NULL);
     int killed = 0;
@@ -188,16 +187,14 @@ static void killed_at_a_random_moment_it_ends_in_the_same_bits(void **state)
     }
     print_message("%d of 20 runs were killed\n", killed);
     run(words);
-    read_result(&got);
-    same(&want, &got);
-    free(got.bytes);
+    assert_result(&want);
     free(want.bytes);
     clean();
 }
 
 static void interrupted_it_says_how_to_go_on(void **state)
 {
-    struct result want, got;
+    struct result want;
     (void)state;
     uninterrupted(&want);
     for (int k = 1; k < STEPS; k++) {
@@ -213,9 +210,7 @@ static void interrupted_it_says_how_to_go_on(void **state)
         assert_false(exists(OUT));
         test_job_close(&j);
         run(words);
-        read_result(&got);
-        same(&want, &got);
-        free(got.bytes);
+        assert_result(&want);
         clean();
     }
     free(want.bytes);
