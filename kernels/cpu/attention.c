@@ -91,7 +91,7 @@ static void multiply(const float *a, int64_t a_row, int64_t rows, const float *b
             args.a = a + r * a_row;
             args.b = b + o / ISA.columns * b_panel;
             args.c = c + r * c_row + o;
-            ISA.kernel[columns - o > ISA.columns / 2][n](&args);
+            ISA.kernel[columns - o > ISA.columns / 2][WEIGHT_F32][n](&args);
         }
 }
 

@@ -1,5 +1,5 @@
 // Convolutions in fp32 as sums of shifted matrix products, over a copy of a block of the input with
-// zeros around it.
+// zeros around it. Weights stay of the type that they came in.
 // SPDX-License-Identifier: MIT
 #include <string.h>
 
@@ -7,7 +7,7 @@
 
 size_t conv_f32_bytes(const kiln_packed *p)
 {
-    return (size_t)(p->first[p->g.phases] * p->c * p->width) * sizeof(float);
+    return (size_t)(p->first[p->g.phases] * p->c * p->width) * weight_size(p->type);
 }
 
 struct pack_job {
@@ -15,18 +15,26 @@ struct pack_job {
     const struct weight_view *w;
 };
 
-static int64_t panel_columns(const kiln_packed *p, int64_t panel)
-{
-    int64_t left = p->width - panel * p->kind->isa->columns;
-    return left < p->kind->isa->columns ? left : p->kind->isa->columns;
-}
-
 // Panels are [tap][c][columns], one behind the other within a phase.
-static float *panel_data(const kiln_packed *p, int phase, int64_t panel)
+char *conv_f32_panel(const kiln_packed *p, int phase, int64_t panel)
 {
     int64_t taps = p->first[phase + 1] - p->first[phase];
-    return (float *)p->data +
-           (p->first[phase] * p->width + panel * p->kind->isa->columns * taps) * p->c;
+    int64_t at = (p->first[phase] * p->width + panel * p->kind->isa->columns * taps) * p->c;
+    return (char *)p->data + at * (int64_t)weight_size(p->type);
+}
+
+// rows of columns elements of size bytes, there of which exist; steps of from in elements.
+static inline __attribute__((always_inline)) void pack_rows(const char *from, int64_t row_step,
+                                                            int64_t step, int64_t rows,
+                                                            int64_t there, int64_t columns,
+                                                            size_t size, char *to)
+{
+    for (int64_t r = 0; r < rows; r++, from += row_step * (int64_t)size) {
+        for (int64_t j = 0; j < there; j++, to += size)
+            memcpy(to, from + j * step * (int64_t)size, size);
+        memset(to, 0, (size_t)(columns - there) * size);
+        to += (size_t)(columns - there) * size;
+    }
 }
 
 // Items: (tap, panel).
@@ -43,30 +51,25 @@ static int pack_panels(void *ctx, int64_t begin, int64_t end, int64_t chunk)
         while (t >= p->first[phase + 1])
             phase++;
         int64_t tap = p->taps[t].ky * p->g.kernel + p->taps[t].kx;
-        int64_t columns = panel_columns(p, panel), o = panel * p->kind->isa->columns;
+        int64_t columns = packed_columns(p, panel), o = panel * p->kind->isa->columns;
         int64_t there = columns < p->o - o ? columns : p->o - o;
-        const float *from = (const float *)job->w->data + o * o_step + tap;
-        float *to = panel_data(p, phase, panel) + (t - p->first[phase]) * p->c * columns;
-        for (int64_t c = 0; c < p->c; c++, to += columns, from += c_step) {
-            for (int64_t j = 0; j < there; j++)
-                to[j] = from[j * o_step];
-            for (int64_t j = there; j < columns; j++)
-                to[j] = 0;
-        }
+        int64_t size = (int64_t)weight_size(p->type);
+        const char *from = (const char *)job->w->data + (o * o_step + tap) * size;
+        char *to = conv_f32_panel(p, phase, panel) + (t - p->first[phase]) * p->c * columns * size;
+        if (p->type == WEIGHT_F32)
+            pack_rows(from, c_step, o_step, p->c, there, columns, sizeof(float), to);
+        else
+            pack_rows(from, c_step, o_step, p->c, there, columns, sizeof(uint16_t), to);
     }
     return KILN_OK;
 }
 
 int conv_f32_pack(const kiln_host *h, kiln_packed *p, const struct weight_view *w)
 {
-    kiln_tensor *owner;
-    struct weight_view wide = weights_f32(h, p->kind->isa, w, p->c * p->o * w->size, &owner);
-    struct pack_job job = {p, &wide};
+    struct pack_job job = {p, w};
     int64_t items = p->first[p->g.phases] * packed_panels(p->o, p->kind->isa->columns);
     int64_t grain = (1 << 15) / (p->c * p->kind->isa->columns) + 1;
-    int err = wide.data ? h->parallel_for(h, items, grain, pack_panels, &job) : KILN_ERR_MEMORY;
-    h->tensor_free(h, owner);
-    return err;
+    return h->parallel_for(h, items, grain, pack_panels, &job);
 }
 
 struct run_job {
@@ -112,7 +115,7 @@ static void run_panel(const struct run_job *job, const float *a, int phase, int6
     const kiln_packed *p = job->p;
     const struct gemm_isa *isa = p->kind->isa;
     float sums[GEMM_MAX_ROWS * GEMM_MAX_COLUMNS];
-    int64_t at[GEMM_MAX_ROWS], columns = panel_columns(p, panel), first = panel * isa->columns;
+    int64_t at[GEMM_MAX_ROWS], columns = packed_columns(p, panel), first = panel * isa->columns;
     int64_t taps = p->first[phase + 1] - p->first[phase];
     struct epilogue e = job->pass->epilogue;
     int64_t wide = p->o - first < columns ? p->o - first : columns;
@@ -122,9 +125,9 @@ static void run_panel(const struct run_job *job, const float *a, int phase, int6
         .a_row = p->c * (int64_t)sizeof(float),
         .a_step = sizeof(float),
         .a_run = job->start + p->first[phase],
-        .b = panel_data(p, phase, panel),
-        .b_step = columns * (int64_t)sizeof(float),
-        .b_run = job->merged * p->c * columns * (int64_t)sizeof(float),
+        .b = conv_f32_panel(p, phase, panel),
+        .b_step = columns * (int64_t)weight_size(p->type),
+        .b_run = job->merged * p->c * columns * (int64_t)weight_size(p->type),
         .runs = taps / job->merged,
         .steps = job->merged * p->c,
         .c = sums,
@@ -137,7 +140,7 @@ static void run_panel(const struct run_job *job, const float *a, int phase, int6
         int64_t m = positions * i / pieces, rows = positions * (i + 1) / pieces - m;
         args.a = a + m * p->c;
         if (taps)
-            isa->kernel[columns == isa->columns][rows](&args);
+            isa->kernel[columns == isa->columns][p->type][rows](&args);
         for (int64_t r = 0; r < rows; r++)
             at[r] = pixel[m + r] < 0 ? -1 : pixel[m + r] * p->o + first;
         isa->finish(&e, sums, columns, at, rows, wide);

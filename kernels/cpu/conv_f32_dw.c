@@ -146,7 +146,8 @@ static void add_product(const struct grad_job *job, struct gemm_args *args, cons
             args->a = a + r;
             args->b = b + j;
             args->c = sums + r * job->width + j;
-            isa->kernel[job->width - j >= isa->columns][rows * (i + 1) / pieces - r](args);
+            isa->kernel[job->width - j >= isa->columns][WEIGHT_F32][rows * (i + 1) / pieces - r](
+                args);
         }
 }
 

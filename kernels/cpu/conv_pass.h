@@ -48,8 +48,10 @@ struct kiln_packed {
     kiln_tensor *owner;  // of the memory of all of it
     const struct matrix_kind *kind;
     struct conv_geometry g;
-    int parts;                            // 0: fp32 panels
-    const struct winograd_isa *winograd;  // NULL: shifted products
+    int parts;                            // 0: panels of plain numbers
+    int type;                             // of these: WEIGHT_*
+    const struct winograd_isa *winograd;  // NULL: always shifted products
+    int transformed;                      // by it, when packed
     int64_t c, o;                         // channels contracted, produced
     int64_t width;                        // o rounded up as the panels are
     struct conv_tap *taps;                // of all phases
@@ -68,8 +70,20 @@ static inline int64_t packed_width(int64_t o, int64_t columns)
     return (o + columns / 2 - 1) / (columns / 2) * (columns / 2);
 }
 
+static inline int64_t packed_columns(const kiln_packed *p, int64_t panel)
+{
+    int64_t left = p->width - panel * p->kind->isa->columns;
+    return left < p->kind->isa->columns ? left : p->kind->isa->columns;
+}
+
+static inline size_t weight_size(int type)
+{
+    return type == WEIGHT_F32 ? sizeof(float) : sizeof(uint16_t);
+}
+
 size_t conv_f32_bytes(const kiln_packed *p);
 int conv_f32_pack(const kiln_host *h, kiln_packed *p, const struct weight_view *w);
+char *conv_f32_panel(const kiln_packed *p, int phase, int64_t panel);
 int conv_f32_run(const kiln_host *h, const kiln_packed *p, const struct conv_pass *pass);
 int conv_f32_grad(const kiln_host *h, const struct gemm_isa *isa, const struct conv_grad *d);
 

@@ -206,7 +206,7 @@ float weight_at(const struct weight_view *w, int64_t c, int64_t o, int64_t tap)
 struct widen_job {
     const struct gemm_isa *isa;
     const uint16_t *from;
-    int bf16;
+    int type;
     float *to;
 };
 
@@ -214,7 +214,7 @@ static int widen_chunk(void *ctx, int64_t begin, int64_t end, int64_t chunk)
 {
     const struct widen_job *j = ctx;
     (void)chunk;
-    j->isa->widen(j->from + begin, j->bf16, end - begin, j->to + begin);
+    j->isa->widen(j->from + begin, j->type, end - begin, j->to + begin);
     return KILN_OK;
 }
 
@@ -226,7 +226,7 @@ struct weight_view weights_f32(const kiln_host *h, const struct gemm_isa *isa,
     if (w->type == WEIGHT_F32)
         return wide;
     float *to = scratch_new(h, (size_t)n * sizeof(float), owner);
-    struct widen_job job = {isa, w->data, w->type == WEIGHT_BF16, to};
+    struct widen_job job = {isa, w->data, w->type, to};
     wide.data = to;
     wide.type = WEIGHT_F32;
     if (to && h->parallel_for(h, n, 1 << 16, widen_chunk, &job))

@@ -74,8 +74,6 @@ void conv_positions(const struct conv_plan *p, const struct conv_block *b, int p
 // Scratch of a call, from tensor_new. NULL: failed.
 void *scratch_new(const kiln_host *h, size_t bytes, kiln_tensor **owner);
 
-enum { WEIGHT_F32, WEIGHT_F16, WEIGHT_BF16 };
-
 // Weights [a][b][kernel][kernel] of any float type as the pass reads them: contracted channel c,
 // output o.
 struct weight_view {

@@ -1,4 +1,6 @@
-// Forward, and back to the input, which is forward with turned weights.
+// Forward, and back to the input, which is forward with turned weights. Weights that are few enough
+// for the second level cache are transformed when they are packed; see conv_winograd_shared.c for
+// the others.
 // SPDX-License-Identifier: MIT
 #include "conv_winograd.h"
 
@@ -68,19 +70,14 @@ void winograd_multiply(const struct gemm_isa *isa, const struct winograd_product
             int64_t row = p->rows * i / pieces, rows = p->rows * (i + 1) / pieces - row;
             args.a = p->a + row * p->a_row;
             args.c = p->c + row * p->c_row + column;
-            isa->kernel[columns == isa->columns][rows](&args);
+            isa->kernel[columns == isa->columns][WEIGHT_F32][rows](&args);
         }
     }
 }
 
-static int64_t cells(const kiln_packed *p)
-{
-    return (int64_t)(p->winograd->m + 2) * (p->winograd->m + 2);
-}
-
 size_t conv_winograd_bytes(const kiln_packed *p)
 {
-    return (size_t)(cells(p) * p->c * p->width) * sizeof(float);
+    return (size_t)(winograd_cells(p) * p->c * p->width) * sizeof(float);
 }
 
 struct pack_job {
@@ -103,8 +100,8 @@ static int pack_rows(void *ctx, int64_t begin, int64_t end, int64_t chunk)
         for (int64_t j = 0; j < columns && o + j < p->o; j++)
             for (int64_t k = 0; k < 9; k++)
                 rows[(p->g.scatter ? 8 - k : k) * columns + j] = weight_at(w, c, o + j, k);
-        p->winograd->weight(rows, columns, (float *)p->data + o * p->c + c * columns,
-                            p->c * p->width);
+        p->winograd->weight(rows, WEIGHT_F32, columns, columns,
+                            (float *)p->data + o * p->c + c * columns, p->c * p->width);
     }
     return KILN_OK;
 }
@@ -116,20 +113,7 @@ int conv_winograd_pack(const kiln_host *h, kiln_packed *p, const struct weight_v
     return h->parallel_for(h, items, 32, pack_rows, &job);
 }
 
-struct run_job {
-    const kiln_host *h;
-    const kiln_packed *p;
-    const struct conv_pass *pass;
-    struct winograd_grid grid;
-    struct winograd_map map;
-    int64_t block, depth;  // tiles of a block, channels of one with padding
-    int64_t in_step, out_step;
-    int64_t first, tiles;  // of a large block that all threads share
-    int64_t splits;
-    float *in, *out;  // its tiles
-};
-
-static void transform_in(const struct run_job *job, int64_t first, int64_t tiles, float *to)
+void winograd_transform_in(const struct winograd_job *job, int64_t first, int64_t tiles, float *to)
 {
     const float *pixel[WINOGRAD_MAX * WINOGRAD_MAX];
     for (int64_t i = 0; i < tiles; i++) {
@@ -138,9 +122,9 @@ static void transform_in(const struct run_job *job, int64_t first, int64_t tiles
     }
 }
 
-// Columns [column, last) of the products of a cell.
-static void multiply(const struct run_job *job, int64_t cell, int64_t tiles, const float *in,
-                     float *out, int64_t column, int64_t last)
+// The products of a cell.
+static void multiply(const struct winograd_job *job, int64_t cell, int64_t tiles, const float *in,
+                     float *out)
 {
     const kiln_packed *p = job->p;
     struct winograd_product product = {
@@ -149,17 +133,17 @@ static void multiply(const struct run_job *job, int64_t cell, int64_t tiles, con
         .a_step = 1,
         .rows = tiles,
         .depth = p->c,
-        .b = (const float *)p->data + (cell * p->width + column) * p->c,
+        .b = (const float *)p->data + cell * p->width * p->c,
         .b_panel = p->c * p->kind->isa->columns,
-        .columns = last - column,
-        .c = out + cell * job->out_step + column,
+        .columns = p->width,
+        .c = out + cell * job->out_step,
         .c_row = p->width,
     };
     winograd_multiply(p->kind->isa, &product);
 }
 
-static void transform_out(const struct run_job *job, int64_t first, int64_t tiles,
-                          const float *from)
+void winograd_transform_out(const struct winograd_job *job, int64_t first, int64_t tiles,
+                            const float *from)
 {
     const kiln_packed *p = job->p;
     const struct conv_pass *pass = job->pass;
@@ -193,9 +177,9 @@ static void transform_out(const struct run_job *job, int64_t first, int64_t tile
 // Blocks of tiles from start to end, each on one thread with tiles of its own.
 static int run_blocks(void *ctx, int64_t begin, int64_t end, int64_t chunk)
 {
-    const struct run_job *job = ctx;
+    const struct winograd_job *job = ctx;
     kiln_tensor *owner;
-    int64_t n = cells(job->p);
+    int64_t n = winograd_cells(job->p);
     (void)chunk;
     float *in =
         scratch_new(job->h, (size_t)(n * (job->in_step + job->out_step)) * sizeof(float), &owner);
@@ -204,74 +188,18 @@ static int run_blocks(void *ctx, int64_t begin, int64_t end, int64_t chunk)
     float *out = in + n * job->in_step;
     for (int64_t b = begin; b < end; b++) {
         int64_t first = b * job->block, tiles = smaller(job->block, job->grid.tiles - first);
-        transform_in(job, first, tiles, in);
+        winograd_transform_in(job, first, tiles, in);
         for (int64_t cell = 0; cell < n; cell++)
-            multiply(job, cell, tiles, in, out, 0, job->p->width);
-        transform_out(job, first, tiles, out);
+            multiply(job, cell, tiles, in, out);
+        winograd_transform_out(job, first, tiles, out);
     }
     job->h->tensor_free(job->h, owner);
     return KILN_OK;
 }
 
-// The same in three passes of all threads over a large block: for weights that do not stay in a
-// cache, so that each is read once.
-static int pass_in(void *ctx, int64_t begin, int64_t end, int64_t chunk)
-{
-    const struct run_job *job = ctx;
-    (void)chunk;
-    transform_in(job, job->first + begin, end - begin, job->in + begin * job->depth);
-    return KILN_OK;
-}
-
-static int pass_products(void *ctx, int64_t begin, int64_t end, int64_t chunk)
-{
-    const struct run_job *job = ctx;
-    const kiln_packed *p = job->p;
-    int64_t panel = p->kind->isa->columns, panels = packed_panels(p->o, panel);
-    (void)chunk;
-    for (int64_t i = begin; i < end; i++) {
-        int64_t split = i % job->splits, first = panels * split / job->splits * panel;
-        int64_t last = smaller(panels * (split + 1) / job->splits * panel, p->width);
-        multiply(job, i / job->splits, job->tiles, job->in, job->out, first, last);
-    }
-    return KILN_OK;
-}
-
-static int pass_out(void *ctx, int64_t begin, int64_t end, int64_t chunk)
-{
-    const struct run_job *job = ctx;
-    (void)chunk;
-    transform_out(job, job->first + begin, end - begin, job->out + begin * job->p->width);
-    return KILN_OK;
-}
-
-static int run_shared(struct run_job *job)
-{
-    const kiln_host *h = job->h;
-    kiln_tensor *owner;
-    int64_t n = cells(job->p);
-    job->in = scratch_new(h, (size_t)(n * (job->in_step + job->out_step)) * sizeof(float), &owner);
-    if (!job->in)
-        return KILN_ERR_MEMORY;
-    job->out = job->in + n * job->in_step;
-    int err = KILN_OK;
-    for (int64_t first = 0; !err && first < job->grid.tiles; first += job->block) {
-        job->first = first;
-        job->tiles = smaller(job->block, job->grid.tiles - first);
-        err = h->parallel_for(h, job->tiles, 4, pass_in, job);
-        if (!err)
-            err = h->parallel_for(h, n * job->splits, 1, pass_products, job);
-        if (!err)
-            err = h->parallel_for(h, job->tiles, 4, pass_out, job);
-    }
-    h->tensor_free(h, owner);
-    return err;
-}
-
 int conv_winograd_run(const kiln_host *h, const kiln_packed *p, const struct conv_pass *pass)
 {
-    enum { OWN_BYTES = 5 << 19, SHARED_TILES = 128, SHARED_BYTES = 24 << 20 };
-    struct run_job job = {.h = h, .p = p, .pass = pass, .splits = 1};
+    struct winograd_job job = {.h = h, .p = p, .pass = pass};
     kiln_tensor *converted, *owner;
     const float *x = as_f32(h, pass->x, &converted);
     float *zeros = scratch_new(h, (size_t)p->c * sizeof(float), &owner);
@@ -290,21 +218,15 @@ int conv_winograd_run(const kiln_host *h, const kiln_packed *p, const struct con
         .shift = p->g.scatter ? 2 - p->g.pad : p->g.pad,
     };
     job.depth = round_up(p->c, 16);
-    int64_t bytes = cells(p) * (job.depth + p->width) * (int64_t)sizeof(float);
-    int shared = conv_winograd_bytes(p) > OWN_BYTES;
-    if (shared) {
-        job.block = smaller(SHARED_TILES, SHARED_BYTES / bytes);
-        job.block = smaller(job.block < 32 ? 32 : job.block, job.grid.tiles);
-        job.splits = packed_panels(p->o, p->kind->isa->columns) >= 4 ? 2 : 1;
-    } else {
-        job.block = winograd_block(bytes, job.grid.tiles);
-    }
+    int64_t bytes = winograd_cells(p) * (job.depth + p->width) * (int64_t)sizeof(float);
+    job.block = p->transformed ? winograd_block(bytes, job.grid.tiles)
+                               : winograd_shared_block(bytes, job.grid.tiles);
     // Cells lie an odd number of cache lines apart.
     job.in_step = round_up(job.block * job.depth, 32) + 16;
     job.out_step = round_up(job.block * p->width, 32) + 16;
-    err = shared ? run_shared(&job)
-                 : h->parallel_for(h, (job.grid.tiles + job.block - 1) / job.block, 1, run_blocks,
-                                   &job);
+    err = p->transformed ? h->parallel_for(h, (job.grid.tiles + job.block - 1) / job.block, 1,
+                                           run_blocks, &job)
+                         : winograd_run_shared(&job);
 done:
     h->tensor_free(h, owner);
     h->tensor_free(h, converted);

@@ -42,4 +42,28 @@ struct winograd_product {
 };
 void winograd_multiply(const struct gemm_isa *isa, const struct winograd_product *p);
 
+// A call. A block of tiles has its in_step * cells floats of transformed inputs, and its sums.
+struct winograd_job {
+    const kiln_host *h;
+    const kiln_packed *p;
+    const struct conv_pass *pass;
+    struct winograd_grid grid;
+    struct winograd_map map;
+    int64_t block, depth;  // tiles of a block, channels of one with padding
+    int64_t in_step, out_step;
+};
+void winograd_transform_in(const struct winograd_job *job, int64_t first, int64_t tiles, float *to);
+void winograd_transform_out(const struct winograd_job *job, int64_t first, int64_t tiles,
+                            const float *from);
+
+// With weights as they were packed.
+int64_t winograd_shared_block(int64_t bytes, int64_t tiles);  // how many go through together
+int winograd_run_shared(const struct winograd_job *job);
+
+// t * t
+static inline int64_t winograd_cells(const kiln_packed *p)
+{
+    return (int64_t)(p->winograd->m + 2) * (p->winograd->m + 2);
+}
+
 #endif

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 enum { GEMM_MAX_ROWS = 14, GEMM_MAX_COLUMNS = 32 };
+enum { WEIGHT_F32, WEIGHT_F16, WEIGHT_BF16, WEIGHT_TYPES };
 
 // c[i][j] (+)= sum over runs r and steps k of a[i][r,k] b[r,k][j], in that order. Strides in bytes.
 // The micro-kernels are written in assembly and know the offsets of these fields.
@@ -38,15 +39,16 @@ struct epilogue {
 
 struct gemm_isa {
     int rows, columns;  // of the largest tile; a panel of b is columns wide, the last perhaps half
-    gemm_kernel *kernel[2][GEMM_MAX_ROWS + 1];  // [0]: half the columns wide; by rows, from 1
+    // [0]: half the columns wide; by type of b; by rows, from 1.
+    gemm_kernel *kernel[2][WEIGHT_TYPES][GEMM_MAX_ROWS + 1];
     // Rows of sums to out: row i to element at[i] (< 0: dropped) and on; bias is that of the first
     // column.
     void (*finish)(const struct epilogue *e, const float *c, int64_t c_row, const int64_t *at,
                    int64_t rows, int64_t columns);
     // sum[c] += sum over rows of x[r][c].
     void (*add_rows)(const float *x, int64_t rows, int64_t columns, float *sum);
-    // n numbers of 16 bits as floats.
-    void (*widen)(const uint16_t *x, int bf16, int64_t n, float *out);
+    // n numbers of a type as floats.
+    void (*widen)(const void *x, int type, int64_t n, float *out);
 };
 
 extern const struct gemm_isa gemm_avx2, gemm_avx512;

@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: MIT
 #include "gemm.h"
 
-#include "matrix_vec256.h"
-
 #define A0 "(%%rax)"
 #define A1 "(%%rax,%%r8)"
 #define A2 "(%%rax,%%r8,2)"
@@ -20,6 +18,7 @@
 
 #define REG "%%ymm"
 #define WIDTH "32"
+#define HALF_WIDTH "16"
 #define B0 "%%ymm12"
 #define B1 "%%ymm13"
 #define BROADCAST "%%ymm14"
@@ -38,11 +37,19 @@ KERNELS(6)
 
 #include "gemm_rows.h"
 
+#define BY_ROWS(name)                                                                              \
+    {                                                                                              \
+        NULL, name##1, name##2, name##3, name##4, name##5, name##6                                 \
+    }
+#define BY_TYPE_AND_ROWS(name)                                                                     \
+    {                                                                                              \
+        BY_ROWS(name##_f32_), BY_ROWS(name##_f16_), BY_ROWS(name##_bf16_)                          \
+    }
+
 const struct gemm_isa gemm_avx2 = {
     .rows = 6,
     .columns = 16,
-    .kernel = {{NULL, half_1, half_2, half_3, half_4, half_5, half_6},
-               {NULL, full_1, full_2, full_3, full_4, full_5, full_6}},
+    .kernel = {BY_TYPE_AND_ROWS(narrow), BY_TYPE_AND_ROWS(wide)},
     .finish = finish,
     .add_rows = add_rows,
     .widen = widen,

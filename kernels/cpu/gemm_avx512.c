@@ -3,8 +3,6 @@
 // sums. SPDX-License-Identifier: MIT
 #include "gemm.h"
 
-#include "matrix_vec512.h"
-
 #define A0 "(%%rax)"
 #define A1 "(%%rax,%%r8)"
 #define A2 "(%%rax,%%r8,2)"
@@ -38,6 +36,7 @@
 
 #define REG "%%zmm"
 #define WIDTH "64"
+#define HALF_WIDTH "32"
 #define B0 "%%zmm28"
 #define B1 "%%zmm29"
 #define BROADCAST "%%zmm30"
@@ -65,13 +64,20 @@ KERNELS(14)
 
 #include "gemm_rows.h"
 
+#define BY_ROWS(name)                                                                              \
+    {                                                                                              \
+        NULL, name##1, name##2, name##3, name##4, name##5, name##6, name##7, name##8, name##9,     \
+            name##10, name##11, name##12, name##13, name##14                                       \
+    }
+#define BY_TYPE_AND_ROWS(name)                                                                     \
+    {                                                                                              \
+        BY_ROWS(name##_f32_), BY_ROWS(name##_f16_), BY_ROWS(name##_bf16_)                          \
+    }
+
 const struct gemm_isa gemm_avx512 = {
     .rows = 14,
     .columns = 32,
-    .kernel = {{NULL, half_1, half_2, half_3, half_4, half_5, half_6, half_7, half_8, half_9,
-                half_10, half_11, half_12, half_13, half_14},
-               {NULL, full_1, full_2, full_3, full_4, full_5, full_6, full_7, full_8, full_9,
-                full_10, full_11, full_12, full_13, full_14}},
+    .kernel = {BY_TYPE_AND_ROWS(narrow), BY_TYPE_AND_ROWS(wide)},
     .finish = finish,
     .add_rows = add_rows,
     .widen = widen,

@@ -15,15 +15,12 @@ static int use_tiles(const struct matrix_kind *kind, int64_t contracted)
     return kind->tiles && contracted >= 16;
 }
 
-// Winograd's algorithm, where it pays: by the processor and the channels, nothing else. Its weights
-// take four times the memory, and very wide layers come with small maps, which are bound by reading
-// them.
+// Winograd's algorithm, where it pays: by the processor and the shape, nothing else.
 static int takes_winograd(const struct matrix_kind *kind, const kiln_conv *conv, int64_t c,
                           int64_t o)
 {
-    enum { WIDE = 640 * 640 };
     int64_t least = kind->winograd_least;
-    return conv->kernel == 3 && conv->stride == 1 && c >= least && o >= least && c * o <= WIDE;
+    return conv->kernel == 3 && conv->stride == 1 && c >= least && o >= least;
 }
 
 static const struct winograd_isa *use_winograd(const struct matrix_kind *kind,
@@ -51,6 +48,9 @@ static int pack(const kiln_host *h, const struct matrix_kind *kind, const kiln_c
     head.parts = use_tiles(kind, head.c) ? kind->parts : 0;
     head.winograd = head.parts ? NULL : use_winograd(kind, conv, head.c, head.o);
     head.width = packed_width(head.o, kind->isa->columns);
+    enum { TRANSFORMED_BYTES = 5 << 19 };  // what stays in the second level cache, or nearly
+    head.transformed = head.winograd && conv_winograd_bytes(&head) <= TRANSFORMED_BYTES;
+    head.type = head.transformed ? WEIGHT_F32 : view.type;
 
     size_t at_taps = round_64(sizeof(head));
     size_t at_first = at_taps + round_64((size_t)size * sizeof(struct conv_tap));
@@ -60,9 +60,9 @@ static int pack(const kiln_host *h, const struct matrix_kind *kind, const kiln_c
     kiln_packed probe = head;
     probe.g.phases = 1;
     probe.first = ends;
-    size_t bytes = head.parts      ? kind->tiles->packed_bytes(&probe)
-                   : head.winograd ? conv_winograd_bytes(&probe)
-                                   : conv_f32_bytes(&probe);
+    size_t bytes = head.parts         ? kind->tiles->packed_bytes(&probe)
+                   : head.transformed ? conv_winograd_bytes(&probe)
+                                      : conv_f32_bytes(&probe);
     char *memory = scratch_new(h, at_data + bytes, &owner);
     if (!memory)
         return KILN_ERR_MEMORY;
@@ -75,9 +75,9 @@ static int pack(const kiln_host *h, const struct matrix_kind *kind, const kiln_c
         head.first[i + 1] = head.first[i] + conv_taps(&head.g, i, head.taps + head.first[i]);
     memcpy(memory, &head, sizeof(head));
     kiln_packed *p = (kiln_packed *)(void *)memory;
-    int err = p->parts      ? kind->tiles->pack(h, p, &view)
-              : p->winograd ? conv_winograd_pack(h, p, &view)
-                            : conv_f32_pack(h, p, &view);
+    int err = p->parts         ? kind->tiles->pack(h, p, &view)
+              : p->transformed ? conv_winograd_pack(h, p, &view)
+                               : conv_f32_pack(h, p, &view);
     if (err)
         h->tensor_free(h, owner);
     else
@@ -131,9 +131,12 @@ static int run(const kiln_host *h, const kiln_packed *w, struct conv_pass *pass,
         pass->ih = pass->oh = pass->n * pass->ih * pass->iw;
         pass->n = pass->iw = pass->ow = 1;
     }
-    int err = w->parts      ? w->kind->tiles->run(h, w, pass)
-              : w->winograd ? conv_winograd_run(h, w, pass)
-                            : conv_f32_run(h, w, pass);
+    // Smaller maps have too few tiles for transforming weights that are not transformed yet.
+    enum { LEAST_MAP = 8 * 8 };
+    int large = w->transformed || pass->oh * pass->ow >= LEAST_MAP;
+    int err = w->parts               ? w->kind->tiles->run(h, w, pass)
+              : w->winograd && large ? conv_winograd_run(h, w, pass)
+                                     : conv_f32_run(h, w, pass);
     h->tensor_free(h, owner);
     return err;
 }
@@ -196,8 +199,9 @@ static int run_grad(const kiln_host *h, const struct matrix_kind *kind, struct c
         return conv_winograd_grad(h, kind->isa, kind->winograd_grad, d);
     if (use_tiles(kind, d->c) && d->o >= 16)
         return kind->tiles->grad(h, kind->isa, kind->parts, d);
+    enum { WIDE = 640 * 640 };  // its sums take four times the memory
     const struct winograd_isa *winograd = use_winograd(kind, &d->conv, d->c, d->o);
-    if (winograd && !d->sum_x)
+    if (winograd && !d->sum_x && d->c * d->o <= WIDE)
         return conv_winograd_grad(h, kind->isa, winograd, d);
     return conv_f32_grad(h, kind->isa, d);
 }

@@ -9,6 +9,7 @@ kernels_avx2_matrix_sources = \
 	kernels/cpu/conv_winograd.c \
 	kernels/cpu/conv_winograd.h \
 	kernels/cpu/conv_winograd_dw.c \
+	kernels/cpu/conv_winograd_shared.c \
 	kernels/cpu/gemm.h \
 	kernels/cpu/gemm_avx2.c \
 	kernels/cpu/gemm_kernel.h \

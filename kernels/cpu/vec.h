@@ -10,6 +10,17 @@
 #include "kernels/cpu/matrix_vec256.h"
 #endif
 
+#include "kernels/cpu/gemm.h"
+
+// Elements at and on of weights of a type.
+static inline vec v_load_weight(const void *p, int type, int64_t at, int64_t n)
+{
+    if (type == WEIGHT_F32)
+        return v_load((const float *)p + at, n);
+    const uint16_t *x = (const uint16_t *)p + at;
+    return type == WEIGHT_BF16 ? v_load_bf16(x, n) : v_load_f16(x, n);
+}
+
 #if defined(__AVX512F__)
 
 static inline vec v_sqrt(vec x)

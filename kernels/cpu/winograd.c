@@ -188,14 +188,16 @@ INLINE void output_tile(int m, const float *products, int64_t step, int64_t colu
     }
 }
 
-INLINE void weight_tile(int m, const float *w, int64_t columns, float *u, int64_t step)
+INLINE void weight_tile(int m, const void *w, int type, int64_t w_row, int64_t columns, float *u,
+                        int64_t step)
 {
     const int t = m + 2;
     for (int64_t c = 0; c < columns; c += LANES) {
         vec half[CELLS], x[3], y[WINOGRAD_MAX];
         UNROLL for (int j = 0; j < 3; j++)
         {
-            UNROLL for (int i = 0; i < 3; i++) x[i] = v_load(w + (i * 3 + j) * columns + c, LANES);
+            UNROLL for (int i = 0; i < 3; i++) x[i] =
+                v_load_weight(w, type, (i * 3 + j) * w_row + c, LANES);
             weight_1d(m, x, half + j, 3);
         }
         UNROLL for (int i = 0; i < t; i++)
@@ -240,9 +242,15 @@ INLINE void weight_grad_tile(int m, const float *s, int64_t step, int64_t column
     {                                                                                              \
         output_tile(m, products, step, columns, y, row);                                           \
     }                                                                                              \
-    static void weight_##m(const float *w, int64_t columns, float *u, int64_t step)                \
+    static void weight_##m(const void *w, int type, int64_t w_row, int64_t columns, float *u,      \
+                           int64_t step)                                                           \
     {                                                                                              \
-        weight_tile(m, w, columns, u, step);                                                       \
+        if (type == WEIGHT_F32)                                                                    \
+            weight_tile(m, w, WEIGHT_F32, w_row, columns, u, step);                                \
+        else if (type == WEIGHT_F16)                                                               \
+            weight_tile(m, w, WEIGHT_F16, w_row, columns, u, step);                                \
+        else                                                                                       \
+            weight_tile(m, w, WEIGHT_BF16, w_row, columns, u, step);                               \
     }                                                                                              \
     static void weight_grad_##m(const float *s, int64_t step, int64_t columns, float *w,           \
                                 int64_t w_step)                                                    \

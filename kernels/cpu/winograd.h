@@ -24,8 +24,8 @@ struct winograd_isa {
     void (*grad)(const float *const *pixel, int64_t channels, float *z, int64_t step, float *sum);
     // m*m rows of columns.
     void (*output)(const float *products, int64_t step, int64_t columns, float *y, int64_t row);
-    // w [9][columns] -> u.
-    void (*weight)(const float *w, int64_t columns, float *u, int64_t step);
+    // w of a type, [9] rows of columns -> u; rows are w_row elements apart.
+    void (*weight)(const void *w, int type, int64_t w_row, int64_t columns, float *u, int64_t step);
     // sums -> [9][columns], rows w_step apart.
     void (*weight_grad)(const float *s, int64_t step, int64_t columns, float *w, int64_t w_step);
 };

@@ -25,4 +25,7 @@ void problem_free(const kiln_host *h, struct problem *p);
 void *tensor_data(const kiln_tensor *t);
 double tensor_value(const kiln_tensor *t, int64_t i);
 
+// matrix_bench.c; name: one instruction set and precision, "avx2 fast", or NULL. Returns 0.
+int matrix_bench(const char *name, int threads);
+
 #endif

@@ -8,7 +8,8 @@ tests_kernels_test_ref_LDADD = kernels/libref.a $(CMOCKA_LIBS) -lm
 tests_kernels_test_vector_SOURCES = tests/kernels/test_vector.c tests/kernels/check.c \
 	tests/kernels/check.h $(stub_sources)
 tests_kernels_test_vector_LDADD = $(kernels_libs) $(kernels_libs) $(CMOCKA_LIBS) -lm
-tests_kernels_test_matrix_SOURCES = tests/kernels/test_matrix.c tests/kernels/matrix_problem.c \
+tests_kernels_test_matrix_SOURCES = tests/kernels/test_matrix.c \
+	tests/kernels/matrix_bench.c tests/kernels/matrix_problem.c \
 	tests/kernels/matrix_problem.h $(stub_sources)
 tests_kernels_test_matrix_LDADD = $(kernels_libs) $(kernels_libs) $(CMOCKA_LIBS) -lm
 tests_kernels_test_attention_SOURCES = tests/kernels/test_attention.c tests/kernels/check.c tests/kernels/check.h \

@@ -1,11 +1,8 @@
 // Convolutions, linear layers and their gradients of every instruction set of this processor
 // against plain sums in double precision; and the same bits whatever the threads and the batch.
 //
-//     test_matrix --bench ["amx fast" [threads]]   times of the layers of the nets, instead
-// BENCH_CPU=1 takes the time of the calling thread alone, for one thread on a busy machine;
-// BENCH_SHAPE and BENCH_OP pick one line and operation by number.
+//     test_matrix --bench ["amx fast" [threads]]   times instead: matrix_bench.c
 // SPDX-License-Identifier: MIT
-#define _POSIX_C_SOURCE 200809L  // clock_gettime
 #include <float.h>
 #include <math.h>
 #include <setjmp.h>
@@ -14,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "kernels/kernels.h"
 #include "tests/kernels/matrix_problem.h"
@@ -65,6 +61,7 @@ static const struct layer layers[] = {
     {3, 5, 9, 40, 33, {3, 1, 1, 1}},
     {2, 13, 6, 200, 136, {3, 1, 1, 0}},
     {5, 14, 14, 160, 160, {3, 1, 1, 0}},
+    {1, 7, 6, 160, 160, {3, 1, 1, 0}},  // too small a map for that
 };
 enum { LAYERS = sizeof(layers) / sizeof(layers[0]) };
 
@@ -251,6 +248,78 @@ static void test_linear(void **state)
     assert_int_equal(stub_host_free(h), 0);
 }
 
+// Weights of 16 bits give the bits that the same numbers give as floats.
+static void check_types(const struct isa *isa, const struct layer *l, int type)
+{
+    const kiln_ops *ops = table(isa);
+    kiln_host *h = stub_host_new();
+    struct problem p, q;
+    problem_new(h, &p, l, type, 0);
+    problem_new(h, &q, l, KILN_F32, 0);
+    for (int64_t i = 0; i < kiln_numel(q.w); i++)
+        ((float *)tensor_data(q.w))[i] = (float)tensor_value(p.w, i);
+    for (int grad = 0; grad < 2; grad++) {
+        kiln_packed *half, *full;
+        assert_int_equal(ops->pack_conv(h, &l->conv, p.w, grad, &half), 0);
+        assert_int_equal(ops->pack_conv(h, &l->conv, q.w, grad, &full), 0);
+        if (grad) {
+            assert_int_equal(ops->conv_dx(h, half, p.dout, p.dx), 0);
+            assert_int_equal(ops->conv_dx(h, full, p.dout, q.dx), 0);
+        } else {
+            assert_int_equal(ops->conv(h, half, p.x, NULL, NULL, 1, KILN_ACT_NONE, p.out), 0);
+            assert_int_equal(ops->conv(h, full, p.x, NULL, NULL, 1, KILN_ACT_NONE, q.out), 0);
+        }
+        ops->pack_free(h, half);
+        ops->pack_free(h, full);
+    }
+    assert_memory_equal(tensor_data(p.out), tensor_data(q.out),
+                        (size_t)kiln_numel(p.out) * sizeof(float));
+    assert_memory_equal(tensor_data(p.dx), tensor_data(q.dx),
+                        (size_t)kiln_numel(p.dx) * sizeof(float));
+    problem_free(h, &p);
+    problem_free(h, &q);
+    assert_int_equal(stub_host_free(h), 0);
+}
+
+static void test_types(void **state)
+{
+    static const struct layer kinds[] = {
+        {2, 14, 14, 48, 40, {3, 1, 1, 0}}, {1, 9, 11, 168, 136, {3, 1, 1, 0}},
+        {3, 6, 5, 168, 136, {3, 1, 1, 0}}, {2, 7, 7, 33, 19, {3, 2, 1, 0}},
+        {2, 5, 6, 20, 33, {4, 2, 1, 1}},   {7, 5, 4, 65, 50, {1, 1, 0, 0}},
+        {1, 12, 8, 24, 6, {3, 1, 1, 0}},   {1, 12, 8, 3, 24, {3, 1, 1, 0}},
+    };
+    enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+    (void)state;
+    for (int i = 0; i < KINDS; i++)
+        for (int k = 0; k < ISAS; k++)
+            if (table(&isas[k]) && takes(i, k)) {
+                check_types(&isas[k], &kinds[i], KILN_F16);
+                check_types(&isas[k], &kinds[i], KILN_BF16);
+            }
+}
+
+// A packed weight of 16 bits takes two bytes an element, as its file does.
+static void test_packed_size(void **state)
+{
+    const struct layer l = {1, 16, 16, 384, 384, {3, 1, 1, 0}};
+    (void)state;
+    for (int k = 0; k < ISAS; k++) {
+        if (!table(&isas[k]) || (isas[k].isa != KERNELS_AVX2 && isas[k].isa != KERNELS_AVX512))
+            continue;
+        kiln_host *h = stub_host_new();
+        struct problem p;
+        kiln_packed *w;
+        problem_new(h, &p, &l, KILN_F16, 0);
+        int64_t before = stub_bytes(h), head = 1024;
+        assert_int_equal(table(&isas[k])->pack_conv(h, &l.conv, p.w, 0, &w), 0);
+        assert_in_range(stub_bytes(h) - before, 0, kiln_numel(p.w) * 2 + head);
+        table(&isas[k])->pack_free(h, w);
+        problem_free(h, &p);
+        assert_int_equal(stub_host_free(h), 0);
+    }
+}
+
 // The first rows of a larger batch, and any number of threads, give the same bits.
 static void test_same_bits(void **state)
 {
@@ -331,127 +400,17 @@ static void test_not_finite(void **state)
         }
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(getenv("BENCH_CPU") ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
-
-struct timing {
-    const kiln_host *h;
-    const kiln_ops *ops;
-    struct problem *p;
-    kiln_packed *w, *back;
-    int op;  // 0 conv, 1 dx, 2 dw, 3 both packs
-};
-
-static void run_op(struct timing *t)
-{
-    struct problem *p = t->p;
-    kiln_packed *w;
-    switch (t->op) {
-    case 0:
-        t->ops->conv(t->h, t->w, p->x, p->bias, NULL, 1, KILN_ACT_NONE, p->out);
-        break;
-    case 1:
-        t->ops->conv_dx(t->h, t->back, p->dout, p->dx);
-        break;
-    case 2:
-        t->ops->conv_dw(t->h, &p->l.conv, p->x, p->dout, p->dw, p->dbias);
-        break;
-    default:
-        for (int grad = 0; grad < 2; grad++) {
-            t->ops->pack_conv(t->h, &p->l.conv, p->w, grad, &w);
-            t->ops->pack_free(t->h, w);
-        }
-    }
-}
-
-static double best_time(struct timing *t)
-{
-    double best = 1e9;
-    run_op(t);
-    for (int i = 0; i < 5; i++) {
-        double start = now();
-        run_op(t);
-        double took = now() - start;
-        best = took < best ? took : best;
-    }
-    return best;
-}
-
-static int bench(const char *name, int threads)
-{
-    static const struct layer shapes[] = {
-        {128, 28, 28, 1, 64, {3, 1, 1, 0}},   {128, 28, 28, 64, 64, {3, 1, 1, 0}},
-        {128, 28, 28, 64, 64, {3, 2, 1, 0}},  {128, 14, 14, 64, 64, {3, 1, 1, 0}},
-        {128, 14, 14, 64, 64, {3, 1, 1, 0}},  {128, 14, 14, 64, 128, {3, 2, 1, 0}},
-        {128, 7, 7, 128, 128, {3, 1, 1, 0}},  {128, 7, 7, 128, 128, {3, 1, 1, 0}},
-        {128, 1, 1, 128, 128, {7, 7, 0, 1}},  {128, 7, 7, 256, 64, {4, 2, 1, 1}},
-        {128, 14, 14, 64, 64, {3, 1, 1, 0}},  {128, 14, 14, 64, 64, {3, 1, 1, 0}},
-        {128, 14, 14, 128, 64, {4, 2, 1, 1}}, {128, 28, 28, 64, 64, {3, 1, 1, 0}},
-        {128, 28, 28, 64, 64, {3, 1, 1, 0}},  {128, 28, 28, 128, 64, {3, 1, 1, 0}},
-        {128, 28, 28, 64, 64, {3, 1, 1, 0}},  {128, 28, 28, 64, 1, {3, 1, 1, 0}},
-        {2, 64, 64, 192, 192, {3, 1, 1, 0}},  {2, 32, 32, 384, 384, {3, 1, 1, 0}},
-        {2, 16, 16, 576, 576, {3, 1, 1, 0}},  {2, 8, 8, 768, 768, {3, 1, 1, 0}},
-        {2, 32, 32, 384, 1152, {1, 1, 0, 0}}, {2, 16, 16, 576, 1728, {1, 1, 0, 0}},
-    };
-    enum { SHAPES = sizeof(shapes) / sizeof(shapes[0]), MNIST = 18 };
-    for (int k = 0; k < ISAS; k++) {
-        const kiln_ops *ops = table(&isas[k]);
-        if (!ops || (name ? strcmp(name, isas[k].name) != 0 : isas[k].isa == KERNELS_REF))
-            continue;
-        double step = 0;
-        printf("%s, %d threads: ms (GFLOP/s)\n", isas[k].name, threads);
-        for (int i = 0; i < SHAPES; i++) {
-            kiln_host *h = stub_host_new();
-            struct problem p;
-            const struct layer *l = &shapes[i];
-            if (getenv("BENCH_SHAPE") && atoi(getenv("BENCH_SHAPE")) != i)
-                continue;
-            stub_set_threads(h, threads);
-            stub_set_reuse(h, 1);
-            problem_new(h, &p, l, KILN_F32, 0);
-            struct timing t = {h, ops, &p, NULL, NULL, 0};
-            ops->pack_conv(h, &l->conv, p.w, 0, &t.w);
-            ops->pack_conv(h, &l->conv, p.w, 1, &t.back);
-            int64_t pixels = l->conv.transposed ? l->h * l->w : p.oh * p.ow;
-            double flop =
-                2.0 * (double)(l->n * pixels) * l->ci * l->co * l->conv.kernel * l->conv.kernel;
-            printf("%3d x %2dx%-2d %4d -> %-4d %d,%d,%d%s", l->n, l->h, l->w, l->ci, l->co,
-                   l->conv.kernel, l->conv.stride, l->conv.pad, l->conv.transposed ? "T" : " ");
-            for (t.op = 0; t.op < 4; t.op++) {
-                if (getenv("BENCH_OP") && atoi(getenv("BENCH_OP")) != t.op)
-                    continue;
-                double ms = best_time(&t);
-                if (t.op < 3)
-                    printf("  %7.2f (%4.0f)", ms, flop / ms * 1e-6);
-                else
-                    printf("  pack %.2f\n", ms);
-                if (i < MNIST && !(i == 0 && t.op == 1))
-                    step += ms;
-            }
-            if (i == MNIST - 1)
-                printf("sum of a digit net's training step: %.0f ms\n", step);
-            ops->pack_free(h, t.w);
-            ops->pack_free(h, t.back);
-            problem_free(h, &p);
-            stub_host_free(h);
-        }
-    }
-    return 0;
-}
-
 int main(int argc, char **argv)
 {
+    (void)argc, (void)argv;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conv),
-        cmocka_unit_test(test_linear),
-        cmocka_unit_test(test_same_bits),
-        cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_conv),      cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_types),     cmocka_unit_test(test_packed_size),
+        cmocka_unit_test(test_same_bits), cmocka_unit_test(test_not_finite),
     };
+#ifndef CHECK_CUDA
     if (argc > 1 && strcmp(argv[1], "--bench") == 0)
-        return bench(argc > 2 ? argv[2] : NULL, argc > 3 ? atoi(argv[3]) : 2);
+        return matrix_bench(argc > 2 ? argv[2] : NULL, argc > 3 ? atoi(argv[3]) : 2);
+#endif
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

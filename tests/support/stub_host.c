@@ -19,6 +19,7 @@ struct stub {
     kiln_tensor device;
     pthread_mutex_t lock;
     int live, threads, reuse, cancel_at, progress_calls;
+    size_t used;  // bytes of all live tensors
     uint64_t seed;
     int code;
     int64_t chunk;  // that the error came from
@@ -128,6 +129,7 @@ static int host_tensor_new(const kiln_host *h, const kiln_tensor *near, int dtyp
     pthread_mutex_lock(&s->lock);
     t->base.data = take_memory(s, t->bytes);
     s->live++;
+    s->used += t->used;
     pthread_mutex_unlock(&s->lock);
     *out = &t->base;
     return KILN_OK;
@@ -151,9 +153,10 @@ static void host_tensor_free(const kiln_host *h, const kiln_tensor *tensor)
     if (!tensor)
         return;
     pthread_mutex_lock(&s->lock);
-    s->live--;
     void *data = tensor->data;
     struct stub_tensor *t = (struct stub_tensor *)(uintptr_t)tensor;
+    s->live--;
+    s->used -= t->used;
     if (!s->reuse)
         check_end(t);
     for (int i = 0; s->reuse && i < MAX_KEPT && data; i++)
@@ -352,6 +355,11 @@ int stub_host_free(kiln_host *h)
 int stub_live(const kiln_host *h)
 {
     return stub_of(h)->live;
+}
+
+int64_t stub_bytes(const kiln_host *h)
+{
+    return (int64_t)stub_of(h)->used;
 }
 
 void stub_set_threads(kiln_host *h, int threads)

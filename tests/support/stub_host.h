@@ -18,7 +18,8 @@
 kiln_host *stub_host_new(void);
 // Returns the number of tensors that were not freed.
 int stub_host_free(kiln_host *h);
-int stub_live(const kiln_host *h);  // tensors now
+int stub_live(const kiln_host *h);       // tensors now
+int64_t stub_bytes(const kiln_host *h);  // of their elements
 
 // Threads of parallel_for, the caller's included; 1 at first.
 void stub_set_threads(kiln_host *h, int threads);
