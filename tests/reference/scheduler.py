@@ -61,7 +61,9 @@ def in_double(scheduler, betas):
 
 # Timesteps. Some counts of trailing end in t = -1 in diffusers; those are left out.
 for spacing in ("leading", "trailing", "linspace"):
-    for n in (1, 5, 7, 10, 15, 20, 27, 30, 48, 50, 96, 100, 150, 333):
+    for n in (1, 2, 5, 7, 10, 15, 20, 27, 30, 40, 48, 50, 96, 100, 150, 200, 333, 500, 1000):
+        if spacing == "trailing" and n == 200:
+            continue
         s = DDPMScheduler(timestep_spacing=spacing)
         s.set_timesteps(n)
         t = s.timesteps.int()
@@ -71,7 +73,8 @@ for spacing in ("leading", "trailing", "linspace"):
     for n in (10, 43, 300):
         s.set_timesteps(n)
         out[f"timesteps300.{spacing}.{n}"] = s.timesteps.int()
-for name in "fast27 smart27 smart50 smart100 smart185 super27 super40 super100".split():
+NAMED = "fast27 smart27 smart50 smart100 smart185 super27 super40 super100".split()
+for name in NAMED:
     out[f"timesteps.{name}"] = torch.tensor(getattr(if_lists, f"{name}_timesteps")).int()
 
 # Single steps of ddpm over a list, with the noise given.
@@ -87,14 +90,30 @@ for name, kind in (("posterior", "fixed_small"), ("beta", "fixed_large"), ("lear
         y = s.step(answer, t, X).prev_sample
         out[f"ddpm.{name}.{t}"] = y.double()
 
+# The same with learned variance between neighbours of each named list, near its start, in its middle
+# and at its end.
+s = in_double(
+    DDPMScheduler(beta_schedule="squaredcos_cap_v2", variance_type="learned_range", clip_sample=False),
+    cosine(),
+)
+for name in NAMED:
+    steps = getattr(if_lists, f"{name}_timesteps")
+    s.set_timesteps(timesteps=steps)
+    below = next(i for i, t in enumerate(steps) if t <= 990)
+    for k, i in enumerate((below, len(steps) // 2, len(steps) - 2)):
+        y = s.step(torch.cat([EPS, VAR], 1), steps[i], X).prev_sample
+        out[f"ddpm.{name}.{k}"] = y.double()
+        out[f"ddpm.{name}.{k}.t"] = torch.tensor(steps[i : i + 2]).int()
+
 # ddim, 20 steps of 50 timesteps.
-s = in_double(DDIMScheduler(clip_sample=False, set_alpha_to_one=True), linear(1000))
-s.final_alpha_cumprod = torch.tensor(1.0, dtype=torch.float64)
-s.set_timesteps(20)
-for eta in (0, 0.5, 1):
-    for t in (950, 500, 50, 0):
-        y = s.step(EPS, t, X, eta=eta, variance_noise=Z if t else Z * 0).prev_sample
-        out[f"ddim.{eta}.{t}"] = y.double()
+for prefix, betas in (("ddim", linear(1000)), ("ddim-cosine", cosine())):
+    s = in_double(DDIMScheduler(clip_sample=False, set_alpha_to_one=True), betas)
+    s.final_alpha_cumprod = torch.tensor(1.0, dtype=torch.float64)
+    s.set_timesteps(20)
+    for eta in (0, 0.5, 1):
+        for t in (950, 500, 50, 0):
+            y = s.step(EPS, t, X, eta=eta, variance_noise=Z if t else Z * 0).prev_sample
+            out[f"{prefix}.{eta}.{t}"] = y.double()
 
 # Whole walks on data of which eps is known: every pixel N(mean, 0.3^2).
 mean = torch.linspace(-0.8, 0.8, 48, dtype=torch.float64).reshape(1, 3, 4, 4)
@@ -107,11 +126,22 @@ def exact_eps(y, ab):
     return s2**0.5 * (y - a * mean) / (a * a * 0.09 + s2)
 
 
+# On the cosine schedule the library begins where log(alpha / sigma) is at least -5.1.
+clipped = {}
+for spacing in ("linspace", "leading", "trailing"):
+    s = DPMSolverMultistepScheduler(
+        trained_betas=cosine(), lambda_min_clipped=-5.1, timestep_spacing=spacing
+    )
+    s.set_timesteps(20)
+    clipped[f"clipped.{spacing}"] = (cosine(), s.timesteps.tolist())
+    out[f"clipped.{spacing}"] = s.timesteps.int()
+    assert 900 < s.timesteps[0] < 999
+
 lists = {
     "linear.short": (linear(1000), list(range(900, -1, -100))),
     "linear.long": (linear(1000), list(range(950, -1, -50))),
     "cosine.long": (cosine(), list(range(960, -1, -48))),
-}
+} | clipped
 for name, (betas, steps) in lists.items():
     ab = alphas_cumprod(betas)
     for order in (1, 2, 3):

@@ -73,13 +73,16 @@ static void spacings_are_those_of_diffusers(void **state)
 {
     struct fixture *f = *state;
     static const char *const spacing[] = {"leading", "trailing", "linspace"};
-    static const int thousand[] = {1, 5, 7, 10, 15, 20, 27, 30, 48, 50, 96, 100, 150, 333};
+    static const int thousand[] = {1,  2,  5,  7,   10,  15,  20,  27,  30,  40,
+                                   48, 50, 96, 100, 150, 200, 333, 500, 1000};
     static const int mnist[] = {10, 43, 300};
     char name[64], steps[32], how[32];
     for (size_t s = 0; s < 3; s++) {
         snprintf(how, sizeof(how), "spacing=%s", spacing[s]);
         for (size_t i = 0; i < sizeof(thousand) / sizeof(*thousand); i++) {
             snprintf(name, sizeof(name), "timesteps.%s.%d", spacing[s], thousand[i]);
+            if (s == 1 && thousand[i] == 200)  // the library's ends in t = -1
+                continue;
             snprintf(steps, sizeof(steps), "steps=%d", thousand[i]);
             struct walk w = planned(f, &f->if_net, KILN_NOISE, 0, steps, how, NULL);
             same_as_golden(&w, name, 0);
