@@ -14,9 +14,9 @@ static const struct if_net nets[] = {
     {"IF-II-M", 1, 256, {128, 256, 512, 768, 768}, {2, 2, 3, 3, 3}, 2, 64, 4096, 64, 768, 768},
     {"IF-II-L", 1, 256, {160, 320, 640, 960, 1280}, {2, 2, 3, 5, 5}, 2, 64, 4096, 64, 1280, 1280},
     // Real in all but size: heads of 64, one and two of them; neighbours of equal width; layers
-    // that are no palindrome; groups of one channel and of more.
-    {"small-I", 0, 16, {32, 64, 64, 128}, {2, 2, 2, 2}, 3, 64, 32, 2, 64, 128},
-    {"small-II", 1, 32, {32, 32, 64, 128, 128}, {1, 1, 2, 1, 2}, 2, 64, 32, 2, 64, 192},
+    // that are no palindrome.
+    {"small-I", 0, 16, {64, 64, 128, 128}, {2, 2, 2, 2}, 3, 64, 32, 2, 64, 256},
+    {"small-II", 1, 32, {64, 64, 64, 128, 128}, {1, 1, 2, 1, 2}, 2, 64, 32, 2, 64, 192},
     // As few operations as go, at the real sizes of images.
     {"tiny-I", 0, 64, {32, 32, 64}, {1, 1, 1}, 1, 64, 32, 2, 32, 128},
     {"tiny-II", 1, 256, {32, 32, 32, 32, 64}, {1, 1, 1, 1, 1}, 1, 64, 32, 2, 32, 64},
