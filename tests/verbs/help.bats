@@ -2,6 +2,7 @@
 # help, list, version.
 # SPDX-License-Identifier: MIT
 load ../common
+load ../if/if
 
 # Fails when the command does not; "!" alone would not end a test.
 none() {
@@ -85,7 +86,8 @@ example() {
     cp "$top_srcdir"/tests/golden/mnist-weights-plain.safetensors mnist-denoiser.safetensors
     echo $'step\tloss\n1\t0.5\n2\t0.25' >log.tsv
     cp "$top_srcdir"/tests/golden/torch-prompts.pth prompts.pth
-    mkdir -p IF-I-L
+    build_random_if
+    random_if tiny-I IF-I-L
     cp -r "$top_srcdir"/tests/golden/t5/* IF-I-L
     export KILN_MODELS=.
     for name in $(nodes); do

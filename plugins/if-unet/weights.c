@@ -1,0 +1,157 @@
+// Where the net lies, and its weights on the way into memory.
+// SPDX-License-Identifier: MIT
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <kiln/ext/paths.h>
+
+#include "unet.h"
+
+static int exists(const char *folder, const char *name)
+{
+    char path[4400];
+    struct stat st;
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    return !stat(path, &st);
+}
+
+int unet_describe(struct unet *s)
+{
+    const kiln_host *h = s->base.host;
+    const kiln_value *args = s->base.args;
+    const char *name = args[P_MODEL].s, *found;
+    char base[4096], folder[4200];
+    if (s->described)
+        return KILN_OK;
+    found = kiln_get_paths(&s->base)->find(h, "models", name);
+    snprintf(base, sizeof(base), "%s", found ? found : name);
+    snprintf(folder, sizeof(folder), "%s%s", base, exists(base, "unet") ? "/unet" : "");
+    if (found && !exists(folder, "config.json"))
+        return kiln_fail(&s->base, KILN_ERR_IO,
+                         "%.300s: neither a pipeline's folder nor its unet/, with a config.json",
+                         base);
+    int e = kiln_get_weights(&s->base)->open(h, folder, &s->file);  // says so if nothing is there
+    e = e ? e : config_read(s);
+    e = e ? e : layout_build(s);
+    e = e ? e : layout_check(s);
+    e = e ? e : schedule_read(s, base);
+    if (!e && s->config.in == 3 && (args[P_NOISE_LEVEL].set || args[P_LOWRES].n))
+        e = kiln_fail(&s->base, KILN_ERR_ARG,
+                      "noise_level and lowres are for stage II, this net is of stage I");
+    s->described = !e;
+    return e;
+}
+
+static int read_tensor(struct unet *s, const struct module *m, const char *leaf,
+                       const kiln_tensor *near, int dtype, int32_t ndim, kiln_tensor **out)
+{
+    char name[96];
+    snprintf(name, sizeof(name), "%s%s", m->name, leaf);
+    return kiln_get_weights(&s->base)->tensor(s->base.host, s->file, name, near, dtype, ndim,
+                                              m->shape, out);
+}
+
+static int kept_type(const struct unet *s)
+{
+    static const int types[] = {
+        [WEIGHTS_AUTO] = 0, [WEIGHTS_FP16] = KILN_F16, [WEIGHTS_FP32] = KILN_F32};
+    return types[s->base.args[P_WEIGHTS].i];
+}
+
+// Input channels [from, from + n) of a 1x1 convolution, packed.
+static int pack_columns(struct unet *s, const kiln_tensor *all, int64_t from, int64_t n,
+                        kiln_packed **out)
+{
+    static const kiln_conv pointwise = {.kernel = 1, .stride = 1};
+    const kiln_host *h = s->base.host;
+    int dtype = all->dtype.bits == 32 ? KILN_F32 : all->dtype.code == 4 ? KILN_BF16 : KILN_F16;
+    size_t size = all->dtype.bits / 8;
+    int64_t rows = all->shape[0], width = all->shape[1], shape[4] = {rows, n, 1, 1};
+    kiln_tensor *part = NULL, *there = NULL;
+    int e = h->tensor_new(h, NULL, dtype, 4, shape, &part);
+    for (int64_t r = 0; r < rows && !e; r++)
+        memcpy((char *)part->data + part->byte_offset + (size_t)(r * n) * size,
+               (const char *)all->data + all->byte_offset + (size_t)(r * width + from) * size,
+               (size_t)n * size);
+    e = e ? e : h->tensor_new(h, h->device, dtype, 4, shape, &there);
+    e = e ? e : h->tensor_copy(h, there, part);
+    e = e ? e : kiln_get_ops(&s->base)->pack_conv(h, &pointwise, there, 0, out);
+    h->tensor_free(h, part);
+    h->tensor_free(h, there);
+    return e;
+}
+
+static int pack(struct unet *s, struct module *m)
+{
+    static const kiln_conv same = {.kernel = 3, .stride = 1, .pad = 1};
+    static const kiln_conv pointwise = {.kernel = 1, .stride = 1};
+    const kiln_host *h = s->base.host;
+    const kiln_ops *ops = kiln_get_ops(&s->base);
+    kiln_tensor *t;
+    int e =
+        read_tensor(s, m, ".weight", m->skip ? NULL : h->device, kept_type(s), module_ndim(m), &t);
+    if (e)
+        return e;
+    if (m->kind == LINEAR) {
+        e = ops->pack_linear(h, t, 0, &m->w);
+    } else if (!m->skip) {
+        e = ops->pack_conv(h, m->kind == CONV ? &same : &pointwise, t, 0, &m->w);
+    } else {
+        e = pack_columns(s, t, 0, m->shape[1] - m->skip, &m->w);
+        e = e ? e : pack_columns(s, t, m->shape[1] - m->skip, m->skip, &m->w_skip);
+    }
+    h->tensor_free(h, t);
+    return e;
+}
+
+int module_load(struct unet *s, struct module *m)
+{
+    const kiln_tensor *device = s->base.host->device;
+    if (m->kind == NONE)
+        return KILN_OK;
+    if (m->kind == POSITIONS)
+        return read_tensor(s, m, "", device, KILN_F32, 2, &m->gamma);
+    int e =
+        m->kind == NORM ? read_tensor(s, m, ".weight", device, KILN_F32, 1, &m->gamma) : pack(s, m);
+    return e ? e : read_tensor(s, m, ".bias", device, KILN_F32, 1, &m->bias);
+}
+
+void module_unload(struct unet *s, struct module *m)
+{
+    const kiln_host *h = s->base.host;
+    const kiln_ops *ops = kiln_get_ops(&s->base);
+    if (m->w)
+        ops->pack_free(h, m->w);
+    if (m->w_skip)
+        ops->pack_free(h, m->w_skip);
+    h->tensor_free(h, m->gamma);
+    h->tensor_free(h, m->bias);
+    m->w = m->w_skip = NULL;
+    m->gamma = m->bias = NULL;
+}
+
+int unet_load(struct unet *s)
+{
+    const kiln_host *h = s->base.host;
+    int e = unet_describe(s);
+    if (e || s->loaded)
+        return e;
+    s->loaded = 1;
+    for (int i = 0; i < s->n_modules && !e; i++) {
+        if (!s->module[i].once)
+            e = module_load(s, &s->module[i]);
+        e = e ? e : h->progress(h, (double)i / (double)s->n_modules, "weights");
+    }
+    return e;
+}
+
+void unet_free(struct unet *s)
+{
+    for (int i = 0; i < s->n_modules; i++)
+        module_unload(s, &s->module[i]);
+    if (s->file)
+        kiln_get_weights(&s->base)->close(s->base.host, s->file);
+    schedule_free(&s->schedule);
+    free(s->module);
+}
