@@ -38,9 +38,10 @@ struct matrix_kind {
     const struct gemm_isa *isa;
     const struct gemm_tiles *tiles;  // or NULL
     int parts;
-    const struct winograd_isa *winograd;  // or NULL
-    int64_t winograd_least;               // channels, either side, for it to pay
-    // For weight gradients of maps that are no smaller, instead of tiles; or NULL.
+    const struct winograd_isa *winograd;    // or NULL
+    const struct winograd_isa *winograd_4;  // the same for kernels of 4 and stride 2
+    int64_t winograd_least;                 // channels, either side, for it to pay
+    // For weight gradients of large maps by 3x3, instead of tiles; or NULL.
     const struct winograd_isa *winograd_grad;
 };
 

@@ -23,21 +23,38 @@ struct winograd_grid winograd_grid(int m, int64_t n, int64_t h, int64_t w)
     return g;
 }
 
+void winograd_taps(const struct conv_geometry *g, int part, struct winograd_taps *taps)
+{
+    struct conv_tap all[16];
+    int n = conv_taps(g, g->scatter ? part : 0, all), count = 0;
+    for (int i = 0; i < n; i++) {
+        if (!g->scatter && all[i].plane != part)
+            continue;
+        if (count == 0) {
+            taps->dy = all[i].dy;
+            taps->dx = all[i].dx;
+        }
+        taps->tap[count++] = all[i].ky * g->kernel + all[i].kx;
+    }
+}
+
 void winograd_pixels(const struct winograd_grid *g, const struct winograd_map *map, int64_t tile,
                      const float **pixel)
 {
     int64_t image = tile / (g->rows * g->columns), in_image = tile % (g->rows * g->columns);
-    int64_t y = in_image / g->columns * g->m - map->shift;
-    int64_t x = in_image % g->columns * g->m - map->shift, side = map->side;
+    int64_t stride = map->stride, end = (map->side - 1) * stride, right = stride * map->c;
+    int64_t y = (in_image / g->columns * g->m + map->dy) * stride + map->y0;
+    int64_t x = (in_image % g->columns * g->m + map->dx) * stride + map->x0;
+    int64_t down = stride * map->w * map->c;
     const float *row = map->data + ((image * map->h + y) * map->w + x) * map->c;
-    if (y >= 0 && x >= 0 && y + side <= map->h && x + side <= map->w) {
-        for (int64_t i = 0; i < side; i++, row += map->w * map->c)
-            for (int64_t j = 0; j < side; j++)
-                *pixel++ = row + j * map->c;
+    if (y >= 0 && x >= 0 && y + end < map->h && x + end < map->w) {
+        for (int64_t i = 0; i < map->side; i++, row += down)
+            for (int64_t j = 0; j < map->side; j++)
+                *pixel++ = row + j * right;
         return;
     }
-    for (int64_t i = 0; i < side; i++, row += map->w * map->c)
-        for (int64_t j = 0; j < side; j++) {
+    for (int64_t i = 0; i <= end; i += stride, row += down)
+        for (int64_t j = 0; j <= end; j += stride) {
             int inside = y + i >= 0 && y + i < map->h && x + j >= 0 && x + j < map->w;
             *pixel++ = inside ? row + j * map->c : map->zeros;
         }
@@ -75,56 +92,73 @@ void winograd_multiply(const struct gemm_isa *isa, const struct winograd_product
     }
 }
 
+// Parts of a weight.
+static int parts_of(const struct conv_geometry *g)
+{
+    return g->stride * g->stride;
+}
+
+static int64_t part_floats(const kiln_packed *p)
+{
+    return winograd_cells(p->winograd) * p->c * p->width;
+}
+
 size_t conv_winograd_bytes(const kiln_packed *p)
 {
-    return (size_t)(winograd_cells(p) * p->c * p->width) * sizeof(float);
+    return (size_t)(parts_of(&p->g) * part_floats(p)) * sizeof(float);
 }
 
 struct pack_job {
     kiln_packed *p;
     const struct weight_view *w;
+    struct winograd_taps taps[WINOGRAD_PARTS];
 };
 
-// Weights are [cell][panel][c][columns]. Items: (panel, c).
+// Weights are [part][cell][panel][c][columns]. Items: (part, panel, c).
 static int pack_rows(void *ctx, int64_t begin, int64_t end, int64_t chunk)
 {
     struct pack_job *job = ctx;
     kiln_packed *p = job->p;
-    const struct weight_view *w = job->w;
+    int64_t taps = (int64_t)p->winograd->r * p->winograd->r;
+    int64_t rows_of_part = packed_panels(p->o, p->kind->isa->columns) * p->c;
     float rows[9 * GEMM_MAX_COLUMNS];
     (void)chunk;
     for (int64_t i = begin; i < end; i++) {
-        int64_t o = i / p->c * p->kind->isa->columns, c = i % p->c;
-        int64_t columns = smaller(p->kind->isa->columns, p->width - o);
+        int64_t part = i / rows_of_part, panel = i % rows_of_part / p->c, c = i % p->c;
+        int64_t o = panel * p->kind->isa->columns, columns = packed_columns(p, panel);
         memset(rows, 0, sizeof(rows));
         for (int64_t j = 0; j < columns && o + j < p->o; j++)
-            for (int64_t k = 0; k < 9; k++)
-                rows[(p->g.scatter ? 8 - k : k) * columns + j] = weight_at(w, c, o + j, k);
-        p->winograd->weight(rows, WEIGHT_F32, columns, columns,
-                            (float *)p->data + o * p->c + c * columns, p->c * p->width);
+            for (int64_t k = 0; k < taps; k++)
+                rows[k * columns + j] = weight_at(job->w, c, o + j, job->taps[part].tap[k]);
+        float *to = (float *)p->data + part * part_floats(p) + o * p->c + c * columns;
+        p->winograd->weight(rows, WEIGHT_F32, columns, columns, to, p->c * p->width);
     }
     return KILN_OK;
 }
 
 int conv_winograd_pack(const kiln_host *h, kiln_packed *p, const struct weight_view *w)
 {
-    struct pack_job job = {p, w};
-    int64_t items = packed_panels(p->o, p->kind->isa->columns) * p->c;
+    struct pack_job job = {.p = p, .w = w};
+    int parts = parts_of(&p->g);
+    for (int part = 0; part < parts; part++)
+        winograd_taps(&p->g, part, &job.taps[part]);
+    int64_t items = parts * packed_panels(p->o, p->kind->isa->columns) * p->c;
     return h->parallel_for(h, items, 32, pack_rows, &job);
 }
 
-void winograd_transform_in(const struct winograd_job *job, int64_t first, int64_t tiles, float *to)
+void winograd_transform_in(const struct winograd_job *job, int part, int64_t first, int64_t tiles,
+                           float *to)
 {
     const float *pixel[WINOGRAD_MAX * WINOGRAD_MAX];
     for (int64_t i = 0; i < tiles; i++) {
-        winograd_pixels(&job->grid, &job->map, first + i, pixel);
+        winograd_pixels(&job->grid, &job->map[part], first + i, pixel);
         job->p->winograd->input(pixel, job->p->c, to + i * job->depth, job->in_step);
     }
 }
 
-// The products of a cell.
-static void multiply(const struct winograd_job *job, int64_t cell, int64_t tiles, const float *in,
-                     float *out)
+// The products of a cell of a part; those of the planes of an input add up.
+static void multiply(const struct winograd_job *job, int part, int64_t cell, int64_t tiles,
+                     const float *in, float *out)
 {
     const kiln_packed *p = job->p;
     struct winograd_product product = {
@@ -133,16 +167,17 @@ static void multiply(const struct winograd_job *job, int64_t cell, int64_t tiles
         .a_step = 1,
         .rows = tiles,
         .depth = p->c,
-        .b = (const float *)p->data + cell * p->width * p->c,
+        .b = (const float *)p->data + part * part_floats(p) + cell * p->width * p->c,
         .b_panel = p->c * p->kind->isa->columns,
         .columns = p->width,
         .c = out + cell * job->out_step,
         .c_row = p->width,
+        .accumulate = !p->g.scatter && part > 0,
     };
     winograd_multiply(p->kind->isa, &product);
 }
 
-void winograd_transform_out(const struct winograd_job *job, int64_t first, int64_t tiles,
+void winograd_transform_out(const struct winograd_job *job, int phase, int64_t first, int64_t tiles,
                             const float *from)
 {
     const kiln_packed *p = job->p;
@@ -150,12 +185,12 @@ void winograd_transform_out(const struct winograd_job *job, int64_t first, int64
     const struct winograd_grid *g = &job->grid;
     enum { MOST = (WINOGRAD_MAX - 2) * (WINOGRAD_MAX - 2) };
     _Alignas(64) float sums[MOST * GEMM_MAX_COLUMNS];
-    int64_t pixel[MOST], at[MOST], m = g->m, panel = p->kind->isa->columns;
+    int64_t pixel[MOST], at[MOST], m = g->m, panel = p->kind->isa->columns, s = p->g.out_stride;
     for (int64_t i = 0; i < tiles; i++) {
         int64_t tile = first + i, image = tile / (g->rows * g->columns);
         int64_t y = tile / g->columns % g->rows * m, x = tile % g->columns * m;
         for (int64_t k = 0; k < m * m; k++) {
-            int64_t oy = y + k / m, ox = x + k % m;
+            int64_t oy = (y + k / m) * s + phase / s, ox = (x + k % m) * s + phase % s;
             pixel[k] = oy < pass->oh && ox < pass->ow
                            ? ((image * pass->oh + oy) * pass->ow + ox) * p->o
                            : -1;
@@ -178,8 +213,10 @@ void winograd_transform_out(const struct winograd_job *job, int64_t first, int64
 static int run_blocks(void *ctx, int64_t begin, int64_t end, int64_t chunk)
 {
     const struct winograd_job *job = ctx;
+    const struct conv_geometry *g = &job->p->g;
     kiln_tensor *owner;
-    int64_t n = winograd_cells(job->p);
+    int64_t n = winograd_cells(job->p->winograd);
+    int parts = parts_of(g);
     (void)chunk;
     float *in =
         scratch_new(job->h, (size_t)(n * (job->in_step + job->out_step)) * sizeof(float), &owner);
@@ -188,13 +225,36 @@ static int run_blocks(void *ctx, int64_t begin, int64_t end, int64_t chunk)
     float *out = in + n * job->in_step;
     for (int64_t b = begin; b < end; b++) {
         int64_t first = b * job->block, tiles = smaller(job->block, job->grid.tiles - first);
-        winograd_transform_in(job, first, tiles, in);
-        for (int64_t cell = 0; cell < n; cell++)
-            multiply(job, cell, tiles, in, out);
-        winograd_transform_out(job, first, tiles, out);
+        for (int part = 0; part < parts; part++) {
+            winograd_transform_in(job, part, first, tiles, in);
+            for (int64_t cell = 0; cell < n; cell++)
+                multiply(job, part, cell, tiles, in, out);
+            if (g->scatter || part == parts - 1)
+                winograd_transform_out(job, g->scatter ? part : 0, first, tiles, out);
+        }
     }
     job->h->tensor_free(job->h, owner);
     return KILN_OK;
+}
+
+static void make_map(struct winograd_job *job, int part, const float *x, const float *zeros)
+{
+    const kiln_packed *p = job->p;
+    struct winograd_taps taps;
+    winograd_taps(&p->g, part, &taps);
+    job->map[part] = (struct winograd_map){
+        .data = x,
+        .zeros = zeros,
+        .h = job->pass->ih,
+        .w = job->pass->iw,
+        .c = p->c,
+        .stride = p->g.in_stride,
+        .y0 = p->g.scatter ? 0 : part / p->g.stride,
+        .x0 = p->g.scatter ? 0 : part % p->g.stride,
+        .side = winograd_side(p->winograd),
+        .dy = taps.dy,
+        .dx = taps.dx,
+    };
 }
 
 int conv_winograd_run(const kiln_host *h, const kiln_packed *p, const struct conv_pass *pass)
@@ -207,18 +267,13 @@ int conv_winograd_run(const kiln_host *h, const kiln_packed *p, const struct con
     if (!x || !zeros)
         goto done;
     memset(zeros, 0, (size_t)p->c * sizeof(float));
-    job.grid = winograd_grid(p->winograd->m, pass->n, pass->oh, pass->ow);
-    job.map = (struct winograd_map){
-        .data = x,
-        .zeros = zeros,
-        .h = pass->ih,
-        .w = pass->iw,
-        .c = p->c,
-        .side = p->winograd->m + 2,
-        .shift = p->g.scatter ? 2 - p->g.pad : p->g.pad,
-    };
+    int64_t s = p->g.out_stride;  // tiles are those of a phase
+    job.grid =
+        winograd_grid(p->winograd->m, pass->n, (pass->oh + s - 1) / s, (pass->ow + s - 1) / s);
+    for (int part = 0; part < parts_of(&p->g); part++)
+        make_map(&job, part, x, zeros);
     job.depth = round_up(p->c, 16);
-    int64_t bytes = winograd_cells(p) * (job.depth + p->width) * (int64_t)sizeof(float);
+    int64_t bytes = winograd_cells(p->winograd) * (job.depth + p->width) * (int64_t)sizeof(float);
     job.block = p->transformed ? winograd_block(bytes, job.grid.tiles)
                                : winograd_shared_block(bytes, job.grid.tiles);
     // Cells lie an odd number of cache lines apart.

@@ -1,4 +1,5 @@
-// Convolutions 3x3 of stride 1 by Winograd's algorithm, forward and back.
+// Convolutions by Winograd's algorithm, forward and back: 3x3 of stride 1, and 4x4 of stride 2 as
+// four parts with 2x2 taps, which are phases of the output or planes of the input (conv_plan.h).
 // SPDX-License-Identifier: MIT
 #ifndef KERNELS_CPU_CONV_WINOGRAD_H
 #define KERNELS_CPU_CONV_WINOGRAD_H
@@ -6,13 +7,23 @@
 #include "conv_pass.h"
 #include "winograd.h"
 
-// Maps [n,h,w,c] as sequences of tiles, which lie m pixels apart, the last of a row or column
-// partly outside.
+enum { WINOGRAD_PARTS = 4 };
+
+// The taps of a part, as numbers of the kernel's in the order of [r*r]; the first one's shift.
+struct winograd_taps {
+    int tap[9];
+    int64_t dy, dx;
+};
+void winograd_taps(const struct conv_geometry *g, int part, struct winograd_taps *taps);
+
+// A plane of a map [n,h,w,c], of pixels y0 + stride y, x0 + stride x, as a sequence of tiles, which
+// lie m pixels apart, the last of a row or column partly outside.
 struct winograd_map {
     const float *data;
     const float *zeros;  // [c], what is outside
     int64_t h, w, c;
-    int64_t side, shift;  // of a tile: pixels a side; those before its place
+    int64_t stride, y0, x0;
+    int64_t side, dy, dx;  // of a tile: pixels a side; its start from its place
 };
 
 struct winograd_grid {
@@ -48,22 +59,28 @@ struct winograd_job {
     const kiln_packed *p;
     const struct conv_pass *pass;
     struct winograd_grid grid;
-    struct winograd_map map;
+    struct winograd_map map[WINOGRAD_PARTS];
     int64_t block, depth;  // tiles of a block, channels of one with padding
     int64_t in_step, out_step;
 };
-void winograd_transform_in(const struct winograd_job *job, int64_t first, int64_t tiles, float *to);
-void winograd_transform_out(const struct winograd_job *job, int64_t first, int64_t tiles,
+void winograd_transform_in(const struct winograd_job *job, int part, int64_t first, int64_t tiles,
+                           float *to);
+void winograd_transform_out(const struct winograd_job *job, int phase, int64_t first, int64_t tiles,
                             const float *from);
 
 // With weights as they were packed.
 int64_t winograd_shared_block(int64_t bytes, int64_t tiles);  // how many go through together
 int winograd_run_shared(const struct winograd_job *job);
 
-// t * t
-static inline int64_t winograd_cells(const kiln_packed *p)
+// t
+static inline int64_t winograd_side(const struct winograd_isa *w)
 {
-    return (int64_t)(p->winograd->m + 2) * (p->winograd->m + 2);
+    return w->m + w->r - 1;
+}
+
+static inline int64_t winograd_cells(const struct winograd_isa *w)
+{
+    return winograd_side(w) * winograd_side(w);
 }
 
 #endif

@@ -1,10 +1,9 @@
-// Winograd's algorithm with weights that are too many for the caches. They stay as they were
-// packed, halves too, since transformed they take 4 times the memory (F(4,3)) of floats; each call
-// transforms them, a panel of outputs and some channels at a time, into scratch of the second level
-// cache, from where all tiles of a large block take them. That costs as much as the products of
-// some 6 tiles. Threads share a block: they transform its inputs, then each takes panels, then they
-// transform its outputs.
-// SPDX-License-Identifier: MIT
+// Winograd's algorithm at stride 1 with weights that are too many for the caches. They stay as they
+// were packed, halves too, since transformed they take 4 times the memory (F(4,3)) of floats; each
+// call transforms them, a panel of outputs and some channels at a time, into scratch of the second
+// level cache, from where all tiles of a large block take them. That costs as much as the products
+// of some 6 tiles. Threads share a block: they transform its inputs, then each takes panels, then
+// they transform its outputs. SPDX-License-Identifier: MIT
 #include "conv_winograd.h"
 
 static int64_t smaller(int64_t a, int64_t b)
@@ -31,7 +30,7 @@ static int pass_in(void *ctx, int64_t begin, int64_t end, int64_t chunk)
 {
     const struct block *b = ctx;
     (void)chunk;
-    winograd_transform_in(b->job, b->first + begin, end - begin, b->in + begin * b->job->depth);
+    winograd_transform_in(b->job, 0, b->first + begin, end - begin, b->in + begin * b->job->depth);
     return KILN_OK;
 }
 
@@ -52,7 +51,7 @@ static int pass_products(void *ctx, int64_t begin, int64_t end, int64_t chunk)
     const struct block *b = ctx;
     const struct winograd_job *job = b->job;
     const kiln_packed *p = job->p;
-    int64_t cells = winograd_cells(p), width = p->kind->isa->columns;
+    int64_t cells = winograd_cells(p->winograd), width = p->kind->isa->columns;
     int64_t channels = WEIGHT_BYTES / (cells * width * (int64_t)sizeof(float)) / 16 * 16;
     int64_t step = channels * width + 16;  // an odd number of cache lines
     kiln_tensor *owner;
@@ -88,7 +87,7 @@ static int pass_out(void *ctx, int64_t begin, int64_t end, int64_t chunk)
 {
     const struct block *b = ctx;
     (void)chunk;
-    winograd_transform_out(b->job, b->first + begin, end - begin,
+    winograd_transform_out(b->job, 0, b->first + begin, end - begin,
                            b->out + begin * b->job->p->width);
     return KILN_OK;
 }
@@ -98,7 +97,7 @@ int winograd_run_shared(const struct winograd_job *job)
     const kiln_host *h = job->h;
     struct block b = {.job = job};
     kiln_tensor *owner;
-    int64_t cells = winograd_cells(job->p);
+    int64_t cells = winograd_cells(job->p->winograd);
     int64_t panels = packed_panels(job->p->o, job->p->kind->isa->columns);
     b.in = scratch_new(h, (size_t)(cells * (job->in_step + job->out_step)) * sizeof(float), &owner);
     if (!b.in)

@@ -16,17 +16,14 @@ static int use_tiles(const struct matrix_kind *kind, int64_t contracted)
 }
 
 // Winograd's algorithm, where it pays: by the processor and the shape, nothing else.
-static int takes_winograd(const struct matrix_kind *kind, const kiln_conv *conv, int64_t c,
-                          int64_t o)
-{
-    int64_t least = kind->winograd_least;
-    return conv->kernel == 3 && conv->stride == 1 && c >= least && o >= least;
-}
-
 static const struct winograd_isa *use_winograd(const struct matrix_kind *kind,
                                                const kiln_conv *conv, int64_t c, int64_t o)
 {
-    return takes_winograd(kind, conv, c, o) ? kind->winograd : NULL;
+    if (c < kind->winograd_least || o < kind->winograd_least)
+        return NULL;
+    if (conv->kernel == 3 && conv->stride == 1)
+        return kind->winograd;
+    return conv->kernel == 4 && conv->stride == 2 ? kind->winograd_4 : NULL;
 }
 
 static int pack(const kiln_host *h, const struct matrix_kind *kind, const kiln_conv *conv,
@@ -48,8 +45,11 @@ static int pack(const kiln_host *h, const struct matrix_kind *kind, const kiln_c
     head.parts = use_tiles(kind, head.c) ? kind->parts : 0;
     head.winograd = head.parts ? NULL : use_winograd(kind, conv, head.c, head.o);
     head.width = packed_width(head.o, kind->isa->columns);
-    enum { TRANSFORMED_BYTES = 5 << 19 };  // what stays in the second level cache, or nearly
-    head.transformed = head.winograd && conv_winograd_bytes(&head) <= TRANSFORMED_BYTES;
+    enum { PART_BYTES = 5 << 19 };  // what stays in the second level cache, or nearly
+    size_t parts = (size_t)conv->stride * (size_t)conv->stride;
+    head.transformed = head.winograd && conv_winograd_bytes(&head) / parts <= PART_BYTES;
+    if (conv->stride > 1 && !head.transformed)
+        head.winograd = NULL;
     head.type = head.transformed ? WEIGHT_F32 : view.type;
 
     size_t at_taps = round_64(sizeof(head));
@@ -194,14 +194,15 @@ static int run_grad(const kiln_host *h, const struct matrix_kind *kind, struct c
         d->ih = d->iw = d->oh = d->ow = 1;
     }
     enum { LEAST_MAP = 20 * 20 };  // smaller ones waste too much of their tiles
-    if (kind->winograd_grad && d->oh * d->ow >= LEAST_MAP && !d->sum_x &&
-        takes_winograd(kind, &d->conv, d->c, d->o))
+    int enough = d->c >= kind->winograd_least && d->o >= kind->winograd_least;
+    if (kind->winograd_grad && d->conv.kernel == 3 && d->conv.stride == 1 && enough &&
+        d->oh * d->ow >= LEAST_MAP)
         return conv_winograd_grad(h, kind->isa, kind->winograd_grad, d);
     if (use_tiles(kind, d->c) && d->o >= 16)
         return kind->tiles->grad(h, kind->isa, kind->parts, d);
-    enum { WIDE = 640 * 640 };  // its sums take four times the memory
+    enum { WIDE = 640 * 640 };  // its sums take several times the memory
     const struct winograd_isa *winograd = use_winograd(kind, &d->conv, d->c, d->o);
-    if (winograd && !d->sum_x && d->c * d->o <= WIDE)
+    if (winograd && d->c * d->o <= WIDE)
         return conv_winograd_grad(h, kind->isa, winograd, d);
     return conv_f32_grad(h, kind->isa, d);
 }

@@ -19,7 +19,7 @@ static const struct matrix_kind fast = {.isa = &gemm_avx512,
                                         .tiles = &tiles,
                                         .parts = 2,
                                         .winograd_least = 32,
-                                        .winograd_grad = &winograd_avx512[1]};
+                                        .winograd_grad = &winograd_avx512[WINOGRAD_4_3]};
 static const struct matrix_kind exact = {.isa = &gemm_avx512, .tiles = &tiles, .parts = 3};
 static const struct matrix_kind rounded = {.isa = &gemm_avx512, .tiles = &tiles, .parts = 1};
 

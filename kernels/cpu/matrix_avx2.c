@@ -7,10 +7,14 @@
 
 enum { LEAST_CHANNELS = 32 };
 
-static const struct matrix_kind fast = {
-    .isa = &gemm_avx2, .winograd = &winograd_avx2[1], .winograd_least = LEAST_CHANNELS};
-static const struct matrix_kind exact = {
-    .isa = &gemm_avx2, .winograd = &winograd_avx2[0], .winograd_least = LEAST_CHANNELS};
+static const struct matrix_kind fast = {.isa = &gemm_avx2,
+                                        .winograd = &winograd_avx2[WINOGRAD_4_3],
+                                        .winograd_4 = &winograd_avx2[WINOGRAD_4_2],
+                                        .winograd_least = LEAST_CHANNELS};
+static const struct matrix_kind exact = {.isa = &gemm_avx2,
+                                         .winograd = &winograd_avx2[WINOGRAD_2_3],
+                                         .winograd_4 = &winograd_avx2[WINOGRAD_4_2],
+                                         .winograd_least = LEAST_CHANNELS};
 
 MATRIX_ENTRIES(fast)
 MATRIX_ENTRIES(exact)

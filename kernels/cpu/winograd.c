@@ -11,6 +11,11 @@ static const float A1 = 0.75f, A2 = 0.5625f, A3 = 0.421875f, B1 = 1.5f, B2 = 2.2
 static const float A2B2 = 1.265625f, A2_B2 = 2.8125f;  // the product and the sum of a^2 and b^2
 // Of G: 1 / (a^2 b^2), 1 / (2 a^2 (a^2 - b^2)), 1 / (2 b^2 (b^2 - a^2)).
 static const float N0 = 64.0f / 81, NA = -128.0f / 243, NB = 32.0f / 243;
+// Those of F(4,2), and 1 / (2 a (a^2 - b^2)), 1 / (2 b (b^2 - a^2)). Of the points -a and -b, G and
+// B both have the other sign.
+static const float C1 = 0.5f, C2 = 0.25f, C3 = 0.125f, D1 = 1.25f, D2 = 1.5625f, D3 = 1.953125f;
+static const float C2D2 = 0.390625f, C2_D2 = 1.8125f;
+static const float NC = -16.0f / 21, ND = 32.0f / 105;
 
 INLINE vec minus(vec a, vec b, float by)  // a - by b
 {
@@ -23,8 +28,19 @@ INLINE vec plus(vec a, vec b, float by)
 }
 
 // B^T x
-INLINE void input_1d(int m, const vec *x, vec *y, int y_step)
+INLINE void input_1d(int m, int r, const vec *x, vec *y, int y_step)
 {
+    if (r == 2) {
+        vec x1 = x[1], x2 = x[2], x3 = x[3];
+        vec even_a = v_mul(minus(x2, x[0], D2), v_set(C1)), odd_a = minus(x3, x1, D2);
+        vec even_b = v_mul(minus(x2, x[0], C2), v_set(D1)), odd_b = minus(x3, x1, C2);
+        y[0] = v_add(even_a, odd_a);
+        y[y_step] = v_sub(even_a, odd_a);
+        y[2 * y_step] = v_add(even_b, odd_b);
+        y[3 * y_step] = v_sub(even_b, odd_b);
+        y[4 * y_step] = plus(minus(x[4], x2, C2_D2), x[0], C2D2);
+        return;
+    }
     vec x1 = x[1], x2 = x[2], x3 = x[3];
     if (m == 2) {
         y[0] = v_sub(x[0], x2);
@@ -45,8 +61,17 @@ INLINE void input_1d(int m, const vec *x, vec *y, int y_step)
 }
 
 // A^T x
-INLINE void output_1d(int m, const vec *x, vec *y, int y_step)
+INLINE void output_1d(int m, int r, const vec *x, vec *y, int y_step)
 {
+    if (r == 2) {
+        vec sum_a = v_add(x[0], x[1]), difference_a = v_sub(x[0], x[1]);
+        vec sum_b = v_add(x[2], x[3]), difference_b = v_sub(x[2], x[3]);
+        y[0] = v_add(sum_a, sum_b);
+        y[y_step] = plus(v_mul(difference_a, v_set(C1)), difference_b, D1);
+        y[2 * y_step] = plus(v_mul(sum_a, v_set(C2)), sum_b, D2);
+        y[3 * y_step] = plus(plus(x[4], difference_a, C3), difference_b, D3);
+        return;
+    }
     vec x1 = x[1], x2 = x[2], x3 = x[3];
     vec sum = v_add(x1, x2), difference = v_sub(x1, x2);
     if (m == 2) {
@@ -62,8 +87,19 @@ INLINE void output_1d(int m, const vec *x, vec *y, int y_step)
 }
 
 // A x
-INLINE void grad_1d(int m, const vec *x, vec *y, int y_step)
+INLINE void grad_1d(int m, int r, const vec *x, vec *y, int y_step)
 {
+    if (r == 2) {
+        vec x2 = x[2], x3 = x[3];
+        vec even_a = plus(x[0], x2, C2), odd_a = plus(x[1], x3, C2);
+        vec even_b = plus(x[0], x2, D2), odd_b = plus(x[1], x3, D2);
+        y[0] = plus(even_a, odd_a, C1);
+        y[y_step] = minus(even_a, odd_a, C1);
+        y[2 * y_step] = plus(even_b, odd_b, D1);
+        y[3 * y_step] = minus(even_b, odd_b, D1);
+        y[4 * y_step] = x3;
+        return;
+    }
     vec x0 = x[0], x1 = x[1];
     y[0] = x0;
     if (m == 2) {
@@ -83,8 +119,17 @@ INLINE void grad_1d(int m, const vec *x, vec *y, int y_step)
 }
 
 // G x
-INLINE void weight_1d(int m, const vec *x, vec *y, int y_step)
+INLINE void weight_1d(int m, int r, const vec *x, vec *y, int y_step)
 {
+    if (r == 2) {
+        vec even_a = v_mul(x[0], v_set(NC)), even_b = v_mul(x[0], v_set(ND));
+        y[0] = plus(even_a, x[1], C1 * NC);
+        y[y_step] = minus(even_a, x[1], C1 * NC);
+        y[2 * y_step] = plus(even_b, x[1], D1 * ND);
+        y[3 * y_step] = minus(even_b, x[1], D1 * ND);
+        y[4 * y_step] = x[1];
+        return;
+    }
     vec x0 = x[0], x1 = x[1], x2 = x[2];
     if (m == 2) {
         vec even = v_mul(v_add(x0, x2), v_set(0.5f));
@@ -104,8 +149,15 @@ INLINE void weight_1d(int m, const vec *x, vec *y, int y_step)
 }
 
 // G^T x
-INLINE void weight_grad_1d(int m, const vec *x, vec *y, int y_step)
+INLINE void weight_grad_1d(int m, int r, const vec *x, vec *y, int y_step)
 {
+    if (r == 2) {
+        vec sum_a = v_add(x[0], x[1]), difference_a = v_sub(x[0], x[1]);
+        vec sum_b = v_add(x[2], x[3]), difference_b = v_sub(x[2], x[3]);
+        y[0] = plus(v_mul(sum_a, v_set(NC)), sum_b, ND);
+        y[y_step] = plus(plus(x[4], difference_a, C1 * NC), difference_b, D1 * ND);
+        return;
+    }
     vec x1 = x[1], x2 = x[2], x3 = x[3];
     vec sum = v_add(x1, x2), difference = v_sub(x1, x2);
     if (m == 2) {
@@ -125,28 +177,29 @@ enum { CELLS = WINOGRAD_MAX * WINOGRAD_MAX };
 // All values of a tile are in registers or near by: loops over them leave no trace.
 #define UNROLL _Pragma("GCC unroll 6")
 
-INLINE void input_tile(int m, const float *const *pixel, int64_t channels, float *v, int64_t step)
+INLINE void input_tile(int m, int r, const float *const *pixel, int64_t channels, float *v,
+                       int64_t step)
 {
-    const int t = m + 2;
+    const int t = m + r - 1;
     for (int64_t c = 0; c < channels; c += LANES) {
         vec half[CELLS], x[WINOGRAD_MAX], y[WINOGRAD_MAX];
         UNROLL for (int j = 0; j < t; j++)
         {
             UNROLL for (int i = 0; i < t; i++) x[i] = v_load(pixel[i * t + j] + c, channels - c);
-            input_1d(m, x, half + j, t);
+            input_1d(m, r, x, half + j, t);
         }
         UNROLL for (int i = 0; i < t; i++)
         {
-            input_1d(m, half + i * t, y, 1);
+            input_1d(m, r, half + i * t, y, 1);
             UNROLL for (int j = 0; j < t; j++) v_store(v + (i * t + j) * step + c, LANES, y[j]);
         }
     }
 }
 
-INLINE void grad_tile(int m, const float *const *pixel, int64_t channels, float *z, int64_t step,
-                      float *sum)
+INLINE void grad_tile(int m, int r, const float *const *pixel, int64_t channels, float *z,
+                      int64_t step, float *sum)
 {
-    const int t = m + 2;
+    const int t = m + r - 1;
     for (int64_t c = 0; c < channels; c += LANES) {
         vec half[CELLS], x[WINOGRAD_MAX], y[WINOGRAD_MAX], total = v_set(0);
         UNROLL for (int j = 0; j < m; j++)
@@ -156,11 +209,11 @@ INLINE void grad_tile(int m, const float *const *pixel, int64_t channels, float 
                 x[i] = v_load(pixel[i * m + j] + c, channels - c);
                 total = v_add(total, x[i]);
             }
-            grad_1d(m, x, half + j, m);
+            grad_1d(m, r, x, half + j, m);
         }
         UNROLL for (int i = 0; i < t; i++)
         {
-            grad_1d(m, half + i * m, y, 1);
+            grad_1d(m, r, half + i * m, y, 1);
             UNROLL for (int j = 0; j < t; j++) v_store(z + (i * t + j) * step + c, LANES, y[j]);
         }
         if (sum)
@@ -168,100 +221,104 @@ INLINE void grad_tile(int m, const float *const *pixel, int64_t channels, float 
     }
 }
 
-INLINE void output_tile(int m, const float *products, int64_t step, int64_t columns, float *out,
-                        int64_t row)
+INLINE void output_tile(int m, int r, const float *products, int64_t step, int64_t columns,
+                        float *out, int64_t row)
 {
-    const int t = m + 2;
+    const int t = m + r - 1;
     for (int64_t c = 0; c < columns; c += LANES) {
         vec half[CELLS], x[WINOGRAD_MAX], y[WINOGRAD_MAX];
         UNROLL for (int j = 0; j < t; j++)
         {
             UNROLL for (int i = 0; i < t; i++) x[i] =
                 v_load(products + (i * t + j) * step + c, LANES);
-            output_1d(m, x, half + j, t);
+            output_1d(m, r, x, half + j, t);
         }
         UNROLL for (int i = 0; i < m; i++)
         {
-            output_1d(m, half + i * t, y, 1);
+            output_1d(m, r, half + i * t, y, 1);
             UNROLL for (int j = 0; j < m; j++) v_store(out + (i * m + j) * row + c, LANES, y[j]);
         }
     }
 }
 
-INLINE void weight_tile(int m, const void *w, int type, int64_t w_row, int64_t columns, float *u,
-                        int64_t step)
+INLINE void weight_tile(int m, int r, const void *w, int type, int64_t w_row, int64_t columns,
+                        float *u, int64_t step)
 {
-    const int t = m + 2;
+    const int t = m + r - 1;
     for (int64_t c = 0; c < columns; c += LANES) {
         vec half[CELLS], x[3], y[WINOGRAD_MAX];
-        UNROLL for (int j = 0; j < 3; j++)
+        UNROLL for (int j = 0; j < r; j++)
         {
-            UNROLL for (int i = 0; i < 3; i++) x[i] =
-                v_load_weight(w, type, (i * 3 + j) * w_row + c, LANES);
-            weight_1d(m, x, half + j, 3);
+            UNROLL for (int i = 0; i < r; i++) x[i] =
+                v_load_weight(w, type, (i * r + j) * w_row + c, LANES);
+            weight_1d(m, r, x, half + j, r);
         }
         UNROLL for (int i = 0; i < t; i++)
         {
-            weight_1d(m, half + i * 3, y, 1);
+            weight_1d(m, r, half + i * r, y, 1);
             UNROLL for (int j = 0; j < t; j++) v_store(u + (i * t + j) * step + c, LANES, y[j]);
         }
     }
 }
 
-INLINE void weight_grad_tile(int m, const float *s, int64_t step, int64_t columns, float *w,
-                             int64_t w_step)
+INLINE void weight_grad_tile(int m, int r, const float *s, int64_t step, int64_t columns, float *w,
+                             int64_t w_down, int64_t w_right)
 {
-    const int t = m + 2;
+    const int t = m + r - 1;
     for (int64_t c = 0; c < columns; c += LANES) {
         vec half[CELLS], x[WINOGRAD_MAX], y[3];
         UNROLL for (int j = 0; j < t; j++)
         {
             UNROLL for (int i = 0; i < t; i++) x[i] = v_load(s + (i * t + j) * step + c, LANES);
-            weight_grad_1d(m, x, half + j, t);
+            weight_grad_1d(m, r, x, half + j, t);
         }
-        UNROLL for (int i = 0; i < 3; i++)
+        UNROLL for (int i = 0; i < r; i++)
         {
-            weight_grad_1d(m, half + i * t, y, 1);
-            UNROLL for (int j = 0; j < 3; j++) v_store(w + (i * 3 + j) * w_step + c, LANES, y[j]);
+            weight_grad_1d(m, r, half + i * t, y, 1);
+            UNROLL for (int j = 0; j < r; j++)
+                v_store(w + i * w_down + j * w_right + c, LANES, y[j]);
         }
     }
 }
 
-#define TILES(m)                                                                                   \
-    static void input_##m(const float *const *pixel, int64_t channels, float *v, int64_t step)     \
+#define TILES(m, r)                                                                                \
+    static void input_##m##_##r(const float *const *pixel, int64_t channels, float *v,             \
+                                int64_t step)                                                      \
     {                                                                                              \
-        input_tile(m, pixel, channels, v, step);                                                   \
+        input_tile(m, r, pixel, channels, v, step);                                                \
     }                                                                                              \
-    static void grad_##m(const float *const *pixel, int64_t channels, float *z, int64_t step,      \
-                         float *sum)                                                               \
+    static void grad_##m##_##r(const float *const *pixel, int64_t channels, float *z,              \
+                               int64_t step, float *sum)                                           \
     {                                                                                              \
-        grad_tile(m, pixel, channels, z, step, sum);                                               \
+        grad_tile(m, r, pixel, channels, z, step, sum);                                            \
     }                                                                                              \
-    static void output_##m(const float *products, int64_t step, int64_t columns, float *y,         \
-                           int64_t row)                                                            \
+    static void output_##m##_##r(const float *products, int64_t step, int64_t columns, float *y,   \
+                                 int64_t row)                                                      \
     {                                                                                              \
-        output_tile(m, products, step, columns, y, row);                                           \
+        output_tile(m, r, products, step, columns, y, row);                                        \
     }                                                                                              \
-    static void weight_##m(const void *w, int type, int64_t w_row, int64_t columns, float *u,      \
-                           int64_t step)                                                           \
+    static void weight_##m##_##r(const void *w, int type, int64_t w_row, int64_t columns,          \
+                                 float *u, int64_t step)                                           \
     {                                                                                              \
         if (type == WEIGHT_F32)                                                                    \
-            weight_tile(m, w, WEIGHT_F32, w_row, columns, u, step);                                \
+            weight_tile(m, r, w, WEIGHT_F32, w_row, columns, u, step);                             \
         else if (type == WEIGHT_F16)                                                               \
-            weight_tile(m, w, WEIGHT_F16, w_row, columns, u, step);                                \
+            weight_tile(m, r, w, WEIGHT_F16, w_row, columns, u, step);                             \
         else                                                                                       \
-            weight_tile(m, w, WEIGHT_BF16, w_row, columns, u, step);                               \
+            weight_tile(m, r, w, WEIGHT_BF16, w_row, columns, u, step);                            \
     }                                                                                              \
-    static void weight_grad_##m(const float *s, int64_t step, int64_t columns, float *w,           \
-                                int64_t w_step)                                                    \
+    static void weight_grad_##m##_##r(const float *s, int64_t step, int64_t columns, float *w,     \
+                                      int64_t w_down, int64_t w_right)                             \
     {                                                                                              \
-        weight_grad_tile(m, s, step, columns, w, w_step);                                          \
+        weight_grad_tile(m, r, s, step, columns, w, w_down, w_right);                              \
     }
 
-TILES(2)
-TILES(4)
+TILES(2, 3)
+TILES(4, 3)
+TILES(4, 2)
 
-const struct winograd_isa CPU(winograd)[2] = {
-    {2, input_2, grad_2, output_2, weight_2, weight_grad_2},
-    {4, input_4, grad_4, output_4, weight_4, weight_grad_4},
+const struct winograd_isa CPU(winograd)[WINOGRAD_KINDS] = {
+    {2, 3, input_2_3, grad_2_3, output_2_3, weight_2_3, weight_grad_2_3},
+    {4, 3, input_4_3, grad_4_3, output_4_3, weight_4_3, weight_grad_4_3},
+    {4, 2, input_4_2, grad_4_2, output_4_2, weight_4_2, weight_grad_4_2},
 };

@@ -62,6 +62,9 @@ static const struct layer layers[] = {
     {2, 13, 6, 200, 136, {3, 1, 1, 0}},
     {5, 14, 14, 160, 160, {3, 1, 1, 0}},
     {1, 7, 6, 160, 160, {3, 1, 1, 0}},  // too small a map for that
+    {2, 9, 12, 40, 48, {4, 2, 1, 0}},   // its parts of a strided kernel
+    {3, 7, 5, 33, 40, {4, 2, 0, 1}},
+    {1, 6, 9, 48, 33, {4, 2, 2, 1}},
 };
 enum { LAYERS = sizeof(layers) / sizeof(layers[0]) };
 
@@ -288,6 +291,7 @@ static void test_types(void **state)
         {3, 6, 5, 168, 136, {3, 1, 1, 0}}, {2, 7, 7, 33, 19, {3, 2, 1, 0}},
         {2, 5, 6, 20, 33, {4, 2, 1, 1}},   {7, 5, 4, 65, 50, {1, 1, 0, 0}},
         {1, 12, 8, 24, 6, {3, 1, 1, 0}},   {1, 12, 8, 3, 24, {3, 1, 1, 0}},
+        {2, 5, 6, 40, 48, {4, 2, 1, 1}},
     };
     enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
     (void)state;
