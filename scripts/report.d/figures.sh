@@ -72,7 +72,7 @@ wanted() {
     [ -n "$only" ] || return 0
     IFS=, read -ra list <<<"$only"
     for one in "${list[@]}"; do
-        [ "$1" != "$one" ] && [[ $1 != "$one".* ]] && [[ $1 != "$one"-* ]] || return 0
+        [[ $1 != "$one"* ]] || return 0
     done
     return 1
 }
@@ -89,7 +89,7 @@ figure() {
 declare -A commands
 
 uses() {
-    needs[$current]="$*"
+    needs[$current]=$(printf '%s\n' "$@")
 }
 
 early() {
@@ -124,16 +124,15 @@ net_path() {
 made_of() {
     local one path
     cksum <<<"${commands[$1]}"
-    for one in ${needs[$1]}; do
+    while IFS= read -r one; do
         path=$(net_path "$one")
         if [ -f "$path" ]; then
             printf '%s %s\n' "$one" "$(cksum <"$path")"
-        else
+        elif [ -d "$path" ]; then
             # Weights of a folder are large: their sizes and dates have to do.
-            printf '%s %s\n' "$one" "$(find "$path/" -type f -printf '%P %s %T@\n' 2>/dev/null |
-                sort | cksum)"
+            printf '%s %s\n' "$one" "$(find -L "$path" -type f -printf '%P %s %T@\n' | sort | cksum)"
         fi
-    done
+    done <<<"${needs[$1]}"
 }
 
 is_made() {

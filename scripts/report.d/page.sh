@@ -51,6 +51,86 @@ page_figure() {
         "$(escape <<<"${commands[$1]}")"
 }
 
+# shown: the IDs of this page, a section before its figures and none without any.
+shown() {
+    local id head=''
+    for id in "${entries[@]}"; do
+        if [[ $id == '#'* ]]; then
+            head=$id
+        elif wanted "$id"; then
+            [ -z "$head" ] || printf '%s\n' "$head"
+            head=
+            printf '%s\n' "$id"
+        fi
+    done
+}
+
+page_contents() {
+    local id open=''
+    printf '<nav>\n'
+    while IFS= read -r id; do
+        if [[ $id == '#'* ]]; then
+            printf '%s<h4><a href="#part-%s">%s</a></h4>\n<ul>\n' "$open" "${id#?}" "$(escape <<<"${title[$id]}")"
+            open=$'</ul>\n'
+        else
+            printf '<li><a href="#%s">%s %s</a></li>\n' "$id" "$id" "$(escape <<<"${title[$id]}")"
+        fi
+    done < <(shown)
+    printf '%s<h4><a href="#numbers">Numbers</a></h4>\n</nav>\n' "$open"
+}
+
+processor() {
+    sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo 2>/dev/null | head -n 1
+}
+
+# How far each net was trained, and what its loss was on the way, as means of some ten records.
+page_nets() {
+    local name log
+    printf '<table><tr><th>net</th><th>weights</th><th>epochs</th><th>steps</th>%s%s</tr>\n' \
+        '<th>first loss</th><th>at 10%</th><th>at 50%</th><th>at the end</th>' '<th>images a second</th>'
+    for name in denoiser time class; do
+        log=${name}_log
+        log=$(log_of "${!name}" "${!log}")
+        [ -f "$log" ] || continue
+        printf '<tr><th>%s</th><td>%s</td>' "${!name}" \
+            "$(kiln inspect "${!name}" --json | sed -n 's/^  "parameters": \([0-9]*\),$/\1/p')"
+        awk -F '\t' '
+            function about(k,   i, s, n) {
+                for (i = k - 4; i <= k + 5; i++) if (i in loss) { s += loss[i]; n++ }
+                return s / n
+            }
+            NR > 1 { loss[++n] = $3; step = $1; epoch = $2; speed += $5 }
+            END {
+                printf "<td>%d</td><td>%d</td><td>%.2f</td>", epoch, step, loss[1]
+                printf "<td>%.4f</td><td>%.4f</td><td>%.4f</td>", about(int(n / 10) + 1), about(int(n / 2) + 1), about(n - 4)
+                printf "<td>%.0f</td></tr>\n", speed / n
+            }' "$log"
+    done
+    printf '</table>\n'
+}
+
+page_numbers() {
+    local id sum=0 n=0 seconds
+    printf '<h2 id="numbers">Numbers</h2>\n'
+    if shown | grep -q '^B'; then
+        cat <<'EOF'
+<p>How far the nets were trained. The denoiser's loss is the mean squared error of the digit, that of the other two
+the mean squared error of the noise: always to answer 0 would cost 0.11 and 1. The columns "at" are means of ten
+records of the log; the speed is that of the machine that trained.</p>
+EOF
+        page_nets
+    fi
+    printf '<p>How long each figure took here, in seconds.</p>\n<p class="times">'
+    while IFS= read -r id; do
+        [[ $id != '#'* ]] && [ -s "$state/$id.time" ] || continue
+        seconds=$(cat "$state/$id.time")
+        sum=$((sum + seconds)) n=$((n + 1))
+        printf '<span>%s %s</span>\n' "$id" "$seconds"
+    done < <(shown)
+    printf '</p>\n<p>%s figures in %s min %s s, %s threads%s.</p>\n' "$n" $((sum / 60)) $((sum % 60)) \
+        "${KILN_THREADS:-$(nproc)}" "$(processor | sed 's/^/ of /' | escape)"
+}
+
 page() {
     local id
     printf '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
@@ -59,13 +139,15 @@ page() {
     printf '</style></head><body><main>\n<h1>Pixel diffusion, figure by figure</h1>\n'
     printf '<p>Made by %s. Below each figure stands the command that made it, ready to paste.</p>\n' \
         "$(kiln version | head -n 1 | escape)"
-    for id in "${entries[@]}"; do
+    page_contents
+    while IFS= read -r id; do
         if [[ $id == '#'* ]]; then
-            printf '<h2>%s</h2>\n%s\n' "$(escape <<<"${title[$id]}")" "${text[$id]}"
-        elif wanted "$id"; then
+            printf '<h2 id="part-%s">%s</h2>\n%s\n' "${id#?}" "$(escape <<<"${title[$id]}")" "${text[$id]}"
+        else
             page_figure "$id"
         fi
-    done
+    done < <(shown)
+    page_numbers
     printf '</main></body></html>\n'
 }
 
