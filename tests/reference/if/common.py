@@ -65,3 +65,14 @@ def embeddings():
 def embedded(prompts):
     bank = embeddings()
     return torch.cat([bank[p] for p in prompts]).float()
+
+
+def _bars():
+    """alpha_bar of the cosine schedule (Nichol and Dhariwal 2021, eq. 17), of betas in float32."""
+    u = (torch.arange(1001, dtype=torch.float64) / 1000 + 0.008) / 1.008 * torch.pi / 2
+    f = torch.cos(u) ** 2
+    beta = (1 - f[1:] / f[:-1]).clamp(max=0.999).float()
+    return torch.cumprod((1 - beta).double(), 0)
+
+
+BARS = _bars()

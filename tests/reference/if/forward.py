@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
-from common import GOLDEN, embedded, embeddings, load
+from common import BARS, GOLDEN, embedded, embeddings, load
 
 # name: net, type of the weights, batch and size, timestep, prompts, noise level and size of the small image
 CASES = {
@@ -33,14 +33,6 @@ CASES = {
     "II.e": ("small-II", "bf16", (1, 16, 32), 750, ["a pencil"], 250, (8, 16)),
 }
 LIBRARY = ("I.d", "II.c")
-
-
-def alpha_bar(t):
-    """Of the cosine schedule (Nichol and Dhariwal 2021, eq. 17), betas rounded to float32."""
-    u = (torch.arange(1001, dtype=torch.float64) / 1000 + 0.008) / 1.008 * torch.pi / 2
-    f = torch.cos(u) ** 2
-    beta = (1 - f[1:] / f[:-1]).clamp(max=0.999).float()
-    return torch.cumprod((1 - beta).double(), 0)[t]
 
 
 class Sinusoid(torch.nn.Module):
@@ -76,7 +68,7 @@ def answer(unet, given, t, prompts, level=None):
     x, more = given["x"].to(dtype), {}
     if level is not None:
         up = F.interpolate(given["low"].to(dtype), x.shape[2:], mode="bilinear", align_corners=True)
-        a = alpha_bar(level)
+        a = BARS[level]
         x = torch.cat([x, (a.sqrt() * up + (1 - a).sqrt() * given["z"]).to(dtype)], 1)
         more["class_labels"] = torch.tensor([level] * len(x))
     y = unet(x, t, encoder_hidden_states=embedded(prompts).to(dtype), **more).sample
@@ -88,7 +80,7 @@ def check(net):
     unet = load(net)
     t, prompts, *level = next(c[3:] for c in CASES.values() if c[0] == net and c[2][0] == 2)
     case = (torch.tensor(700), prompts, *level[:1])
-    given = inputs(0, (2, 16, 16), level[1] if level else None)
+    given = inputs(0, (2, 32, 32) if level else (2, 16, 16), level[1] if level else None)
     want = torch.cat(list(answer(unet, given, *case).values()), 1)
     seen = {}
     for name, p in unet.named_parameters():

@@ -14,7 +14,7 @@ import os
 
 import torch
 import torch.nn.functional as F
-from common import GOLDEN, embedded, folder, load
+from common import BARS, GOLDEN, embedded, folder, load
 from diffusers import (
     DDPMScheduler,
     IFImg2ImgPipeline,
@@ -166,9 +166,6 @@ def stepped(estimate, x, net, steps, g):
         x = s.step(torch.cat(estimate(x, t), 1), t, x, generator=g).prev_sample
         seen.append(x)
     return seen
-
-
-BARS = DDPMScheduler(beta_schedule="squaredcos_cap_v2").alphas_cumprod.double()
 
 
 def forward(x, t, g):

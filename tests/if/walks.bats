@@ -1,0 +1,127 @@
+#!/usr/bin/env bats
+# Whole chains with small random nets against the pipelines of diffusers and against plain PyTorch:
+# tests/reference/if/walks.py. The draws are torch's own, made again from the seed.
+#
+# Tolerance: 2e-4 of the largest value for each step so far. At t = 990 a step divides an error of the
+# estimate by sqrt(alpha_bar) = 0.014 and takes 0.06 of that, so four times the error; guidance of 7 is
+# up to 13 times more; single precision in the net, the library's sinusoid among it, is 1e-6 to 1e-5 of an
+# estimate. The step that leaves out a term, or takes it from the other half, is off by 1e-2 and more.
+# SPDX-License-Identifier: MIT
+load ../common
+load if
+
+setup_file() {
+    export golden=$top_srcdir/tests/golden/if
+    export walks=$golden/walks.safetensors
+    build_random_if
+    cd "$BATS_FILE_TMPDIR"
+    random_if --dtype fp32 small-I I
+    random_if --dtype fp32 small-II II
+    cp "$golden/prompts.pth" .
+    for name in edit.image second.low wide.low; do
+        pick "$walks" $name "${name#*.}-${name%.*}.st"
+    done
+}
+
+setup() {
+    cd "$BATS_FILE_TMPDIR"
+    rm -f out.st
+}
+
+# walk SEED CHAIN…: with torch's random numbers, into out.st; every step is kept.
+walk() {
+    kiln --rng torch -s "$@" >out.st
+}
+
+# as NAME: the steps of out.st are those of the golden walk.
+as() {
+    local step size
+    kiln take trace <out.st >trace.st
+    for step in $(head -c 20000 "$walks" | grep -ao "\"$1\.[0-9]*\":" |
+        sed 's/.*\.\([0-9]*\)":/\1/' | sort -n); do
+        pick "$walks" "$1.$step" want.st
+        size=$(tensor want.st image | wc -l)
+        echo "$1, step $step:"
+        within "$(awk -v n="$step" 'BEGIN { print 2e-4 * n }')" trace.st want.st \
+            $((step * size + 1)) $(((step + 1) * size))
+    done
+    [ "$(tensor trace.st image | wc -l)" -eq $(((step + 1) * size)) ]
+}
+
+first=(embeddings prompts.pth ! if-unet I)
+
+@test "stage I as IFPipeline walks" {
+    walk 1 randn 2x3x16x16 ! "${first[@]}" ! prompt "a rocket ship" "a man wearing a hat" ! cfg 7 ! \
+        threshold ! trace ! ddpm 8
+    as first
+    walk 2 randn 1x3x16x24 ! "${first[@]}" ! prompt "a pencil" ! cfg 5 negative="a photo of a dog" ! \
+        threshold ! trace ! ddpm 5
+    as negative
+    walk 3 randn 1x3x16x16 ! "${first[@]}" ! prompt "a pencil" ! threshold ! trace ! ddpm 5
+    as plain
+}
+
+@test "lists of timesteps" {
+    walk 4 randn 1x3x16x16 ! "${first[@]}" ! prompt "a photo of a man" ! cfg 7 ! threshold ! trace ! \
+        ddpm timesteps=951,800,799,500,33,0
+    as list
+    walk 14 randn 1x3x16x16 ! "${first[@]}" ! prompt "a photo of a man" ! cfg 7 ! threshold ! trace ! \
+        ddpm timesteps=fast27
+    as named
+}
+
+@test "stage II as IFSuperResolutionPipeline walks" {
+    walk 5 load low-second.st ! embeddings prompts.pth ! if-unet II ! prompt "a rocket ship" ! randn ! \
+        cfg 4 ! threshold ! trace ! ddpm 6
+    as second
+    walk 6 load low-wide.st ! embeddings prompts.pth ! if-unet II noise_level=50 ! \
+        prompt "a rocket ship" "a pencil" ! randn size=32x16 ! cfg 4 ! threshold ! trace ! ddpm 5
+    as wide
+}
+
+@test "an image made into another as IFImg2ImgPipeline does" {
+    walk 7 load image-edit.st ! "${first[@]}" ! prompt "a rocket ship" ! noise t=600 ! cfg 10 ! \
+        threshold ! trace ! ddpm 10
+    as edit
+}
+
+# Its walk begins with the image itself where that stays.
+@test "inpainting as IFInpaintingPipeline does" {
+    walk 8 load image-edit.st ! keep orig ! "${first[@]}" ! prompt "a rocket ship" ! \
+        inpaint [ rect 5,3,15,9 ] mode=clean ! noise t=875 ! keep noised ! take orig ! \
+        blend @noised 1 mask= [ rect 5,3,15,9 ] ! at 875 ! cfg 7 ! threshold ! trace ! ddpm 8
+    as inpaint
+}
+
+@test "the loop of CS180, from noise and from an image" {
+    walk 9 randn 1x3x16x16 ! "${first[@]}" ! prompt "a rocket ship" ! cfg 7 ! trace ! ddpm stride=30 to=0
+    as course
+    walk 10 load image-edit.st ! "${first[@]}" ! prompt "a pencil" ! noise t=690 ! trace ! \
+        ddpm stride=30 to=0
+    as strip
+}
+
+@test "the inpainting of CS180" {
+    walk 11 load image-edit.st ! "${first[@]}" ! prompt "a rocket ship" ! inpaint [ rect 5,3,15,9 ] ! \
+        randn size=24x16 ! cfg 7 ! trace ! ddpm stride=90 to=0
+    as course-inpaint
+}
+
+@test "a hybrid" {
+    walk 12 randn 1x3x24x24 ! "${first[@]}" ! cfg 7 ! hybrid "a rocket ship" "a pencil" ! trace ! \
+        ddpm stride=165 to=0
+    as hybrid
+}
+
+@test "anagrams in both stages" {
+    local i=0
+    for view in "flip" "rotate 180" "rotate 90" "negate"; do
+        walk $((20 + i)) randn 1x3x16x16 ! "${first[@]}" ! cfg 7 ! \
+            anagram "a pencil" "a rocket ship" view="$view" ! threshold ! trace ! ddpm 5
+        as "${view/ /}"
+        walk $((30 + i)) load low-second.st ! embeddings prompts.pth ! if-unet II noise_level=50 ! randn ! \
+            cfg 4 ! anagram "a pencil" "a rocket ship" view="$view" ! threshold ! trace ! ddpm 5
+        as "${view/ /}.second"
+        i=$((i + 1))
+    done
+}
