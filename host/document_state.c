@@ -143,6 +143,10 @@ static int read_net(struct document *d, struct state *s)
     net.lo = json_number_value(json_object_get(j, "lo"));
     net.hi = json_number_value(json_object_get(j, "hi"));
     net.threshold = json_number_value(json_object_get(j, "threshold"));
+    net.spacing = (uint32_t)member(j, "spacing", 0);
+    net.offset = (uint32_t)member(j, "offset", 0);
+    net.quantile = json_number_value(json_object_get(j, "quantile"));
+    net.lambda_min = json_number_value(json_object_get(j, "lambda_min"));
     e = document_number(&d->head, "kiln.t_first", &net.t_first);
     if (!e && alpha && sigma) {
         if (tensor_dtype(alpha) != KILN_F64 || tensor_dtype(sigma) != KILN_F64 ||
@@ -153,7 +157,7 @@ static int read_net(struct document *d, struct state *s)
         net.sigma = tensor_data(sigma);
     }
     if (!e && (net.chw[0] < 1 || net.chw[1] < 1 || net.chw[2] < 1 || net.multiple < 0 ||
-               net.n_cond > 64 || !(net.hi > net.lo)))
+               net.n_cond > 256 || !(net.hi > net.lo)))
         e = fail(KILN_ERR_IO, "'kiln.net' is not as it should be");
     if (!e)
         s->net = net_new(&net);

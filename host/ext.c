@@ -186,19 +186,31 @@ static const struct weights_file *file_of(const kiln_file *f)
     return (const struct weights_file *)(const void *)f;
 }
 
-static int weights_ext_open(const kiln_host *h, const char *path, kiln_file **out)
+static int open_model(const char *path, int (*open)(const char *, struct weights_file **),
+                      kiln_file **out)
 {
     char *found;
     struct weights_file *f;
-    (void)h;
     int e = path_model(path, &found);
     if (e)
         return e;
-    e = weights_open(found, &f);
+    e = open(found, &f);
     free(found);
     if (!e)
         *out = (kiln_file *)(void *)f;
     return e;
+}
+
+static int weights_ext_open(const kiln_host *h, const char *path, kiln_file **out)
+{
+    (void)h;
+    return open_model(path, weights_open, out);
+}
+
+static int weights_ext_open_half(const kiln_host *h, const char *path, kiln_file **out)
+{
+    (void)h;
+    return open_model(path, weights_open_half, out);
 }
 
 static void weights_ext_close(const kiln_host *h, kiln_file *f)
@@ -278,6 +290,7 @@ const kiln_weights ext_weights = {
     .json = weights_ext_json,
     .write = weights_ext_write,
     .stored = weights_ext_stored,
+    .open_half = weights_ext_open_half,
 };
 
 // ---- kiln.paths/1 -------------------------------------------------------------------------------

@@ -117,6 +117,16 @@ static void json_net(struct text *t, const kiln_net *n)
     text_double(t, n->hi);
     text_add(t, ",\"threshold\":");
     text_double(t, n->threshold);
+    if (n->spacing || n->offset)
+        text_format(t, ",\"spacing\":%u,\"offset\":%u", n->spacing, n->offset);
+    if (n->quantile > 0) {
+        text_add(t, ",\"quantile\":");
+        text_double(t, n->quantile);
+    }
+    if (n->lambda_min < 0) {
+        text_add(t, ",\"lambda_min\":");
+        text_double(t, n->lambda_min);
+    }
     text_add(t, "}");
 }
 

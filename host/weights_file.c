@@ -31,7 +31,7 @@ static int index_slots(struct weights_file *f)
     return KILN_OK;
 }
 
-int weights_open(const char *path, struct weights_file **out)
+static int open_any(const char *path, int half, struct weights_file **out)
 {
     struct stat s;
     *out = NULL;
@@ -40,7 +40,7 @@ int weights_open(const char *path, struct weights_file **out)
     struct weights_file *f = xcalloc(1, sizeof(*f));
     f->path = xstrdup(path);
     f->documents = weights_documents_new();
-    int e = S_ISDIR(s.st_mode) ? weights_open_folder(f) : weights_add_part(f, NULL, path);
+    int e = S_ISDIR(s.st_mode) ? weights_open_folder(f, half) : weights_add_part(f, NULL, path);
     if (!e)
         e = index_slots(f);
     if (e) {
@@ -49,6 +49,16 @@ int weights_open(const char *path, struct weights_file **out)
     }
     *out = f;
     return KILN_OK;
+}
+
+int weights_open(const char *path, struct weights_file **out)
+{
+    return open_any(path, 0, out);
+}
+
+int weights_open_half(const char *path, struct weights_file **out)
+{
+    return open_any(path, 1, out);
 }
 
 void weights_close(struct weights_file *f)

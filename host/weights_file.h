@@ -26,6 +26,7 @@ struct weights_file;
 // of these, in this order. A folder with JSON files only has no tensors. Fails with KILN_ERR_IO;
 // the message names the path.
 int weights_open(const char *path, struct weights_file **out);
+int weights_open_half(const char *path, struct weights_file **out);  // .fp16 before the others
 void weights_close(struct weights_file *f);  // NULL is fine; tensors got from it stay valid
 const char *weights_path(const struct weights_file *f);
 

@@ -15,7 +15,8 @@
 
 enum { MAX_INDEX_BYTES = 64 << 20 };
 
-// In order of preference; an index ends in .json.
+enum { FULL = 4, HALF = 4 };
+// In order of preference; an index ends in .json. First those in full precision, then in half.
 static const char *const candidates[] = {
     "model.safetensors",
     "model.safetensors.index.json",
@@ -122,11 +123,11 @@ static int open_index(struct weights_file *f, const char *name)
     return e ? fail_in(e, "%s", name) : KILN_OK;
 }
 
-int weights_open_folder(struct weights_file *f)
+int weights_open_folder(struct weights_file *f, int half)
 {
     f->folder = 1;
     for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
-        const char *name = candidates[i];
+        const char *name = candidates[half && i < FULL + HALF ? (i + FULL) % (FULL + HALF) : i];
         if (!exists(f->path, name))
             continue;
         return strcmp(name + strlen(name) - 5, ".json") ? weights_add_part(f, f->path, name)

@@ -38,8 +38,8 @@ struct weights_file {
 
 // Opens path/name (name alone if path is NULL) as the next part.
 int weights_add_part(struct weights_file *f, const char *folder, const char *name);
-// Finds out what is in a folder and opens it.
-int weights_open_folder(struct weights_file *f);
+// Finds out what is in a folder and opens it. half: weights in half precision come first.
+int weights_open_folder(struct weights_file *f, int half);
 
 struct weights_documents *weights_documents_new(void);
 void weights_documents_free(struct weights_documents *d);

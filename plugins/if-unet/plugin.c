@@ -6,7 +6,7 @@ static const kiln_param params[] = {
     {"model", KILN_PATH, KILN_PARAM_POSITIONAL, NULL, NULL,
      "folder of a pipeline (unet/, scheduler/), or of the net alone", 0, 0},
     {"weights", KILN_ENUM, 0, "auto", "auto|fp16|fp32",
-     "how they are kept in memory; auto: as they are stored", 0, 0},
+     "how they are kept in memory; auto: as stored, fp32 rather than fp16 where both are", 0, 0},
     {"noise_level", KILN_INT, 0, "250", NULL,
      "stage II: the timestep to which the small picture is noised", 0, 999},
     {"lowres", KILN_IMAGE, KILN_PARAM_CAPTURE, "", NULL,
@@ -37,6 +37,10 @@ static int describe(kiln_self *self, kiln_net *net)
     net->lo = -1;
     net->hi = 1;
     net->threshold = s->schedule.limit;
+    net->spacing = (uint32_t)s->schedule.spacing;
+    net->offset = (uint32_t)s->schedule.offset;
+    net->quantile = s->schedule.quantile;
+    net->lambda_min = s->schedule.lambda_min;
     return KILN_OK;
 }
 

@@ -89,10 +89,13 @@ static int levels(struct unet *s, const kiln_file *f, double **alpha, double **s
     return KILN_OK;
 }
 
-static int read_kinds(struct unet *s, const kiln_file *f)
+static int read_rest(struct unet *s, const kiln_file *f)
 {
     static const char *const preds[] = {"epsilon", "sample", "v_prediction"};
     static const uint32_t pred_of[] = {KILN_EPS, KILN_X0, KILN_V};
+    static const char *const spacings[] = {[KILN_SPACING_LEADING] = "leading",
+                                           [KILN_SPACING_TRAILING] = "trailing",
+                                           [KILN_SPACING_LINSPACE] = "linspace"};
     static const char *const variances[] = {"learned_range", "fixed_small", "fixed_small_log",
                                             "fixed_large", "fixed_large_log"};
     struct schedule *c = &s->schedule;
@@ -105,7 +108,11 @@ static int read_kinds(struct unet *s, const kiln_file *f)
     c->variance = variance == 0 && learned ? KILN_VARIANCE_LEARNED_RANGE
                   : variance >= 3          ? KILN_VARIANCE_BETA
                                            : KILN_VARIANCE_POSTERIOR;
-    return number(s, f, "sample_max_value", s->config.in == 6 ? 1 : 1.5, 0, 1e6, &c->limit);
+    e = choice(s, f, "timestep_spacing", spacings, KILN_COUNT(spacings), &c->spacing);
+    e = e ? e : number(s, f, "steps_offset", 0, 0, 1000, &c->offset);
+    e = e ? e : number(s, f, "sample_max_value", s->config.in == 6 ? 1 : 1.5, 0, 1e6, &c->limit);
+    e = e ? e : number(s, f, "dynamic_thresholding_ratio", 0.95, 0, 1, &c->quantile);
+    return e ? e : number(s, f, "lambda_min_clipped", -5.1, -1e6, 0, &c->lambda_min);
 }
 
 // The folder of a scheduler beside that of the net: *out NULL where there is none.
@@ -156,7 +163,7 @@ int schedule_read(struct unet *s, const char *base)
     kiln_file *f;
     int e = open_beside(s, base, "scheduler", &f);
     e = e ? e : levels(s, f, &c->alpha, &c->sigma, &c->T);
-    e = e ? e : read_kinds(s, f);
+    e = e ? e : read_rest(s, f);
     close_file(s, f);
     return !e && s->config.in == 6 ? read_lowres(s, base) : e;
 }

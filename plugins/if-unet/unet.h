@@ -33,9 +33,10 @@ struct config {
 struct schedule {
     double *alpha, *sigma;  // [T]
     int64_t T;
-    int pred, variance;  // enum kiln_pred, kiln_variance
-    double limit;        // sample_max_value
-    kiln_level lowres;   // of the picture that stage II begins with
+    int pred, variance;                          // enum kiln_pred, kiln_variance
+    int spacing;                                 // enum kiln_spacing
+    double offset, limit, quantile, lambda_min;  // steps_offset, sample_max_value, ...
+    kiln_level lowres;                           // of the picture that stage II begins with
 };
 
 // A layer with weights: "<name>.weight" and, all but the positions, "<name>.bias".

@@ -31,7 +31,9 @@ int unet_describe(struct unet *s)
         return kiln_fail(&s->base, KILN_ERR_IO,
                          "%.300s: neither a pipeline's folder nor its unet/, with a config.json",
                          base);
-    int e = kiln_get_weights(&s->base)->open(h, folder, &s->file);  // says so if nothing is there
+    const kiln_weights *w = kiln_get_weights(&s->base);
+    int half = args[P_WEIGHTS].i == WEIGHTS_FP16;
+    int e = (half ? w->open_half : w->open)(h, folder, &s->file);  // says so if nothing is there
     e = e ? e : config_read(s);
     e = e ? e : layout_build(s);
     e = e ? e : layout_check(s);

@@ -10,7 +10,10 @@ static const kiln_param params[] = {
 };
 // Cosine schedules run off to lambda = -10 in their last timesteps; what is beyond this limit is
 // noise for all purposes, and a polynomial through it would be none through the rest.
-static const double lambda_min = -5.1;
+static double least_lambda(const kiln_net *net)
+{
+    return net->lambda_min < 0 ? net->lambda_min : -5.1;
+}
 
 struct dpmpp {
     kiln_self base;
@@ -41,7 +44,7 @@ static int plan(kiln_self *self, const kiln_net *net, double t_start, const doub
         double start = walk->t[0];
         for (;; start--) {
             kiln_level l = kiln_level_at(net, start);
-            if (start <= walk->t[1] || log_snr(&l, -HUGE_VAL) >= lambda_min)
+            if (start <= walk->t[1] || log_snr(&l, -HUGE_VAL) >= least_lambda(net))
                 break;
         }
         if (start < walk->t[0] && start > walk->t[1])
@@ -86,6 +89,7 @@ static void weights(const kiln_run *run, uint32_t i, int order, double *c)
     c[1] = c[2] = 0;
     if (order == 1)
         return;
+    double lambda_min = least_lambda(run->net);
     double la = log_snr(&l[0], lambda_min), h = log_snr(&l[1], lambda_min) - la;
     double r0 = (la - log_snr(&l[-1], lambda_min)) / h;
     double r1 = order == 3 ? (log_snr(&l[-1], lambda_min) - log_snr(&l[-2], lambda_min)) / h : 0;

@@ -20,7 +20,11 @@ extern const kiln_node scheduler_randn, scheduler_noise, scheduler_at, scheduler
 
 // The parameters that every walking sampler begins with.
 enum { WALK_STEPS, WALK_STRIDE, WALK_TIMESTEPS, WALK_SPACING, WALK_TO, WALK_N };
-enum { WALK_LEADING, WALK_TRAILING, WALK_LINSPACE };
+enum {
+    WALK_LEADING = KILN_SPACING_LEADING,
+    WALK_TRAILING = KILN_SPACING_TRAILING,
+    WALK_LINSPACE = KILN_SPACING_LINSPACE
+};
 // clang-format off
 #define WALK_PARAMS                                                                                \
     {"steps", KILN_INT, KILN_PARAM_POSITIONAL, "0", NULL,                                          \
@@ -31,7 +35,7 @@ enum { WALK_LEADING, WALK_TRAILING, WALK_LINSPACE };
      "instead: a descending list (999,800), ranges (990:-1:-30), or fast27, smart27, smart50, "    \
      "smart100, smart185, super27, super40, super100", 0, 0},                                      \
     {"spacing", KILN_ENUM, 0, "leading", "leading|trailing|linspace",                              \
-     "how steps are spread over the net's timesteps", 0, 0},                                       \
+     "how steps are spread over the timesteps; a net's own wish comes before leading", 0, 0},      \
     {"to", KILN_STRING, 0, "clean", NULL,                                                          \
      "where to stop: clean, or a timestep, which is reached but not evaluated", 0, 0}
 // clang-format on

@@ -79,12 +79,14 @@ static int spaced(kiln_self *self, const kiln_net *net, int64_t steps, struct wa
     // The difference is rounded once more on purpose: it decides ties.
     double down = (double)n_t - (double)n_t / (double)steps - (double)n_t;
     double up = steps > 1 ? last / (double)(steps - 1) : 0;
+    int64_t spacing = self->args[WALK_SPACING].set ? self->args[WALK_SPACING].i : net->spacing;
+    int64_t by = n_t / steps, offset = by * (steps - 1) + net->offset < n_t ? net->offset : 0;
     for (int64_t i = 0; i < steps && !e; i++) {
         int64_t k = steps - 1 - i;
         double t = 0;
-        switch (self->args[WALK_SPACING].i) {
+        switch (spacing) {
         case WALK_LEADING:
-            t = (double)(n_t / steps * k);
+            t = (double)(by * k + offset);
             break;
         case WALK_TRAILING:
             t = rint((double)n_t + (double)i * down) - 1;

@@ -19,6 +19,7 @@ typedef struct kiln_level {  // x_t = alpha x0 + sigma e, e ~ N(0,1). For ever
 // What a net estimates: e, x0, v = alpha e - sigma x0, flow = e - x0.
 enum kiln_pred { KILN_EPS = 1, KILN_X0, KILN_V, KILN_FLOW };
 enum kiln_variance { KILN_VARIANCE_POSTERIOR, KILN_VARIANCE_BETA, KILN_VARIANCE_LEARNED_RANGE };
+enum kiln_spacing { KILN_SPACING_LEADING, KILN_SPACING_TRAILING, KILN_SPACING_LINSPACE };
 enum kiln_net_flags { KILN_NET_TEXT = 1 << 0 };  // encode() wants an encoder's embedding
 
 // What a predictor says of itself without loading weights. Arrays live as long as the instance.
@@ -34,6 +35,11 @@ typedef struct kiln_net {
     int64_t n_t, t_first;
     double lo, hi;     // value range of clean images
     double threshold;  // limit of dynamic thresholding, 0: none known
+    // How the files of the net want it sampled, where nothing else is asked for; 0: they say
+    // nothing.
+    uint32_t spacing, offset;  // enum kiln_spacing; added to timesteps of leading spacing
+    double quantile;           // of dynamic thresholding
+    double lambda_min;         // least log(alpha / sigma) for solvers that work on it
 } kiln_net;
 
 typedef struct kiln_rows {

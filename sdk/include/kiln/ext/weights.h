@@ -34,6 +34,9 @@ typedef struct kiln_weights {
     // As entry, in the order of the file: of a PyTorch file that of its dictionary.
     int (*stored)(const kiln_file *f, uint64_t i, const char **name, int *dtype, int32_t *ndim,
                   int64_t *shape);
+    // As open, which of a folder with weights in full and in half precision takes those in full:
+    // takes those in half.
+    int (*open_half)(const kiln_host *h, const char *path, kiln_file **out);
 } kiln_weights;
 
 static inline const kiln_weights *kiln_get_weights(const kiln_self *self)
