@@ -7,6 +7,7 @@
 #include "check.h"
 #include "error.h"
 #include "exec.h"
+#include "finite.h"
 #include "instance.h"
 
 enum { DOCUMENTS = 3 };
@@ -40,7 +41,7 @@ static int run_source(struct findings *f, struct bound *b, uint64_t *digest)
                           tensor_dtype(doc.image) != KILN_F32 || kiln_numel(doc.image) < 1)) {
             found_bad(f, "document %d: the image is not F32 [n,c,h,w]", i);
             good = 0;
-        } else if (!e && check_finite(doc.image)) {
+        } else if (!e && finite_check(doc.image, b, NULL)) {
             found_bad(f, "document %d: %s", i, fail_text());
             good = 0;
         } else if (!e && !(doc.hi > doc.lo)) {

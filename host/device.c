@@ -8,7 +8,11 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "finite.h"
+#include "ops_host.h"
 #include "paths.h"
+#include "runtime.h"
+#include "twin.h"
 #include "util.h"
 
 // Beside the plugins: lib/kiln/kiln-cuda.so, or where the build leaves it. KILN_CUDA_BACKEND names
@@ -49,21 +53,63 @@ static int load(const struct cuda_backend **out)
     return e;
 }
 
+static struct {
+    const char *text;  // as it was asked for; NULL: the CPU
+    int index;
+    const struct cuda_backend *backend;  // at work
+} selected;
+
 int device_select(const char *text)
+{
+    int64_t index = 0;
+    selected.text = strcmp(text, "cpu") ? text : NULL;
+    if (selected.text && (strncmp(text, "cuda", 4) || (text[4] && text[4] != ':') ||
+                          (text[4] && (!parse_int(text + 5, &index) || index < 0 || index > 1023))))
+        return fail(KILN_ERR_ARG, "--device: wants cpu or cuda[:N], not '%s'", text);
+    selected.index = (int)index;
+    return KILN_OK;
+}
+
+int device_begin(size_t max_memory, double share)
 {
     const struct cuda_backend *b;
     struct cuda_device d;
-    int64_t index = 0;
     int n;
-    if (strncmp(text, "cuda", 4) || (text[4] && text[4] != ':') ||
-        (text[4] && (!parse_int(text + 5, &index) || index < 0 || index > 1023)))
-        return fail(KILN_ERR_ARG, "--device: wants cpu or cuda[:N], not '%s'", text);
+    runtime.device = KILN_DEVICE_CPU;
+    if (!selected.text)
+        return KILN_OK;
     int e = load(&b);
-    if (!e && (b->count(&n) || b->describe((int)index, &d)))
+    if (!e && (b->count(&n) || b->describe(selected.index, &d) || b->open(selected.index) ||
+               b->describe(selected.index, &d)))  // what is free is known once it is open
         e = fail(KILN_ERR_DEVICE, "%s", b->why());
-    if (!e)
-        e = fail(KILN_ERR_DEVICE, "%s is there, but chains do not run on GPUs yet", d.name);
-    return fail_in(e, "--device %s", text);
+    if (!e) {
+        runtime.device_ops = b->ops(runtime.precision);
+        if (!runtime.device_ops)
+            e = fail(KILN_ERR_UNSUPPORTED, "%s has not got this --precision", d.name);
+    }
+    if (e)
+        return fail_in(e, "--device %s", selected.text);
+    size_t limit = share > 0 ? (size_t)(share * (double)d.memory) : max_memory;
+    twin_backend(b, &plain_host, limit && limit < d.free ? limit : d.free);
+    selected.backend = b;
+    runtime.device = KILN_DEVICE_CUDA;
+    return KILN_OK;
+}
+
+void device_end(void)
+{
+    if (!selected.backend)
+        return;
+    finite_forget();
+    twin_backend(NULL, NULL, 0);
+    selected.backend->close();
+    selected.backend = NULL;
+    runtime.device = KILN_DEVICE_CPU;
+}
+
+const struct cuda_backend *device_backend(void)
+{
+    return selected.backend;
 }
 
 void device_print(void)

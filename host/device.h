@@ -5,9 +5,14 @@
 
 #include "kernels/cuda/backend.h"
 
-// "cuda" or "cuda:I": KILN_ERR_DEVICE says in one line what is missing, KILN_ERR_ARG that it is
-// neither.
+// "cpu", "cuda" or "cuda:I"; KILN_ERR_ARG: it is none of these.
 int device_select(const char *text);
+// Opens the device that was selected; KILN_ERR_DEVICE says in one line what is missing. The memory
+// that tensors may take there: max_memory, or share of the device's where that is above 0.
+int device_begin(size_t max_memory, double share);
+void device_end(void);
+// The device at work; NULL: there is none.
+const struct cuda_backend *device_backend(void);
 // One line per GPU, or one that says why there is none, for "kiln version -v".
 void device_print(void);
 

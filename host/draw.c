@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device.h"
 #include "error.h"
+#include "ops_host.h"
 #include "pool.h"
 #include "random.h"
 #include "random_torch.h"
@@ -115,6 +117,46 @@ int draw_file_tensor(const struct state *s, const char *name, const kiln_tensor 
     return e;
 }
 
+// ---- on a device --------------------------------------------------------------------------------
+
+static struct random_key key_of(const struct context *context, const char *node, uint32_t use)
+{
+    const struct state *s = context ? context->state : NULL;
+    return (struct random_key){.seed = s ? s->seed : runtime.seed,
+                               .node = random_node(node, (uint64_t)(context ? context->use : 0)),
+                               .use = use};
+}
+
+// Keyed numbers are made there; others here, and copied.
+static int draw_there(struct context *context, const char *node, enum draw_kind kind, uint32_t use,
+                      const int64_t *id, const double *t, kiln_tensor *out)
+{
+    const struct cuda_backend *b = device_backend();
+    const struct state *s = context ? context->state : NULL;
+    int64_t n = out->shape[0];
+    if (!b || (s && strcmp(s->rng, "kiln"))) {
+        kiln_tensor *here;
+        int e = tensor_new(KILN_F32, out->ndim, out->shape, &here);
+        e = e ? e : draw(context, node, kind, use, id, t, here);
+        e = e ? e : tensor_copy_raw(out, here);
+        tensor_unref(here);
+        return e;
+    }
+    struct cuda_random_row *row = xcalloc((size_t)n, sizeof(*row));
+    struct random_key key = key_of(context, node, use);
+    for (int64_t i = 0; i < n; i++) {
+        key.id = id ? id[i] : i;
+        key.t = t ? t[i] : 0;
+        struct random_row r =
+            random_row(&key, kind == DRAW_NORMAL ? RANDOM_NORMAL : RANDOM_UNIFORM);
+        row[i] = (struct cuda_random_row){{r.key[0], r.key[1]}, {r.place[0], r.place[1]}};
+    }
+    int e =
+        kind == DRAW_NORMAL ? b->normal(&plain_host, row, out) : b->uniform(&plain_host, row, out);
+    free(row);
+    return e;
+}
+
 // ---- any ----------------------------------------------------------------------------------------
 
 int draw(struct context *context, const char *node, enum draw_kind kind, uint32_t use,
@@ -126,15 +168,15 @@ int draw(struct context *context, const char *node, enum draw_kind kind, uint32_
                     "asks for random numbers in a tensor that is not float32 [n,...]");
     if (context)
         context->drew = 1;
+    if (out->device.type == KILN_DEVICE_CUDA)
+        return draw_there(context, node, kind, use, id, t, out);
     if (s && !strcmp(s->rng, "torch"))
         return draw_torch(s, kind, out);
     if (s && strcmp(s->rng, "kiln"))
         return draw_file(s, out);
     int64_t n = out->shape[0], row = n ? kiln_numel(out) / n : 0;
     struct drawing d = {.kind = kind, .id = id, .t = t, .out = kiln_f32(out), .row = row};
-    d.key.seed = s ? s->seed : runtime.seed;
-    d.key.node = random_node(node, (uint64_t)(context ? context->use : 0));
-    d.key.use = use;
+    d.key = key_of(context, node, use);
     int64_t grain = row < 16384 ? 16384 / (row ? row : 1) + 1 : 1;
     return pool_for(n, grain, draw_rows, &d);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "finite.h"
 #include "tensor.h"
 #include "util.h"
 
@@ -33,7 +34,8 @@ static int add(struct state *s, const struct bound *encoder, int64_t prompt, kil
 {
     int e = !t || tensor_dtype(t) != KILN_F32
                 ? fail(KILN_ERR_INTERNAL, "an embedding must be an F32 tensor")
-                : check_finite(t);
+                : finite_check(t, encoder, NULL);
+    t = tensor_taken(t);
     if (!e && s->n_cond && !tensor_same_shape(t, s->cond[0].tensor))
         e = fail(KILN_ERR_SHAPE, "the embedding of \"%.80s\" is %s, but that of \"%.80s\" is %s",
                  prompt_text(prompt), shape_text(t->ndim, t->shape), prompt_text(s->cond[0].prompt),
@@ -146,7 +148,7 @@ static uint64_t origin(struct state *s, int64_t prompt)
 {
     const uint64_t start = UINT64_C(0xcbf29ce484222325);
     const kiln_tensor *t = given(s, prompt);
-    if (t)
+    if (t && !tensor_home(t))
         return mix(start, tensor_data(t), tensor_bytes(t));
     const struct pending *p = state_find_pending(s, KIND_ENCODER);
     return p ? mix(start, p->bound->line, strlen(p->bound->line)) : 0;
@@ -202,10 +204,13 @@ static int condition(struct state *s, struct instance *net, int64_t prompt, uint
         return KILN_OK;
     struct cond_entry made = {prompt, xcalloc(n, sizeof(kiln_tensor *)), from};
     struct context context = {.state = s};
+    kiln_tensor *emb = NULL;
     instance_enter(net, &context);
-    int e = instance_leave(net, node->predictor->encode(net->self, prompt_text(prompt),
-                                                        wants_text(net) ? given(s, prompt) : NULL,
-                                                        made.tensor));
+    int e = instance_side(net, wants_text(net) ? given(s, prompt) : NULL, TENSOR_READ, &emb);
+    e = e ? e : node->predictor->encode(net->self, prompt_text(prompt), emb, made.tensor);
+    e = instance_leave(net, e);
+    for (uint32_t k = 0; k < n; k++)
+        made.tensor[k] = tensor_taken(made.tensor[k]);
     if (!e && (e = check_shapes(net, prompt, made.tensor)))
         e = node_fail(net->bound, e);
     if (e) {

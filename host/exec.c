@@ -6,6 +6,7 @@
 
 #include "error.h"
 #include "filter_call.h"
+#include "finite.h"
 #include "inputs.h"
 #include "nodes.h"
 #include "progress.h"
@@ -81,7 +82,7 @@ static int take_document(struct stage *g, kiln_document *doc, struct state **out
         return node_fail(g->bound, KILN_ERR_INTERNAL);
     }
     struct state *s = *out;
-    state_set_image(s, doc->image);
+    state_set_image(s, tensor_taken(doc->image));
     int e = state_map_rows(s, n, NULL);
     for (int64_t i = 0; i < n && !e; i++) {
         s->id[i] = doc->id ? doc->id[i] : doc->first + i;
@@ -97,9 +98,7 @@ static int take_document(struct stage *g, kiln_document *doc, struct state **out
     char *line = document_line(g->bound, s);
     state_add_line(s, line ? line : g->bound->line);
     free(line);
-    if (!e && check_finite(s->image))
-        e = node_fail(g->bound, KILN_ERR_INTERNAL);
-    return e;
+    return e ? e : finite_check(s->image, g->bound, NULL);
 }
 
 static int source_next(struct stage *g, struct state **out)
@@ -155,6 +154,11 @@ static int apply_filter(struct bound *b, struct state *s)
     inputs_free(in, n_in);
     if (e)
         return e;
+    e = finite_settle();
+    if (e) {
+        filter_result_free(&r);
+        return e;
+    }
     int64_t n = r.image->shape[0];
     e = state_map_rows(s, n, r.from);
     for (int64_t i = 0; i < n && !e; i++)

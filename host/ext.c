@@ -44,9 +44,13 @@ static int get(const kiln_host *h, const char *name, const kiln_tensor **out)
     int e = state_of(h, &s);
     if (e)
         return e;
+    kiln_tensor *side;
     *out = state_tensor(s, name);
-    if (*out)
-        return KILN_OK;
+    if (*out) {
+        e = instance_side(host_instance(h), *out, TENSOR_READ, &side);
+        *out = e ? NULL : side;
+        return e;
+    }
     if (!strcmp(name, "score") && s->score)
         return array_tensor(KILN_F64, s->n, s->score, s, name, out);
     if (s->net && s->net->net.n_t && (!strcmp(name, "alpha") || !strcmp(name, "sigma")))
@@ -79,9 +83,14 @@ static int put_score(struct state *s, kiln_tensor *t)
             return fail(KILN_ERR_SHAPE, "a score of %s for %lld images",
                         shape_text(t->ndim, t->shape), (long long)s->n);
         kiln_tensor *wide;
-        int e = tensor_convert(t, KILN_F64, &wide);
+        int e = tensor_new(KILN_F64, t->ndim, t->shape, &wide);
         if (e)
             return e;
+        e = tensor_copy_raw(wide, t);
+        if (e) {
+            tensor_unref(wide);
+            return e;
+        }
         score = xmemdup(tensor_data(wide), tensor_bytes(wide));
         tensor_unref(wide);
         tensor_unref(t);
@@ -100,7 +109,7 @@ static int put(const kiln_host *h, const char *name, kiln_tensor *t)
         return e;
     if (!strcmp(name, "score"))
         return put_score(s, t);
-    state_put_tensor(s, name, t);
+    state_put_tensor(s, name, tensor_taken(t));
     return KILN_OK;
 }
 
@@ -114,7 +123,8 @@ static int append(const kiln_host *h, const char *name, const kiln_tensor *t)
         return e;
     const kiln_tensor *old = state_tensor(s, name);
     if (!old) {
-        e = tensor_clone(t, &both);
+        e = tensor_new(tensor_dtype(t), t->ndim, t->shape, &both);
+        e = e ? e : tensor_copy_raw(both, t);
         if (!e)
             state_put_tensor(s, name, both);
         return e;
@@ -131,10 +141,16 @@ static int append(const kiln_host *h, const char *name, const kiln_tensor *t)
     e = tensor_new(tensor_dtype(t), t->ndim, shape, &both);
     if (e)
         return e;
-    memcpy(tensor_data(both), tensor_data(old), tensor_bytes(old));
-    memcpy((char *)tensor_data(both) + tensor_bytes(old), tensor_data(t), tensor_bytes(t));
-    state_put_tensor(s, name, both);
-    return KILN_OK;
+    kiln_tensor rest = *both;
+    rest.shape = t->shape;
+    rest.byte_offset = tensor_bytes(old);
+    e = tensor_copy_rows(both, 0, old, 0, old->shape[0]);
+    e = e ? e : tensor_copy_raw(&rest, t);
+    if (e)
+        tensor_unref(both);
+    else
+        state_put_tensor(s, name, both);
+    return e;
 }
 
 static int get_text(const kiln_host *h, const char *key, const char **out)
@@ -256,9 +272,19 @@ static int weights_ext_tensor(const kiln_host *h, const kiln_file *f, const char
                               const kiln_tensor *near, int dtype, int32_t ndim,
                               const int64_t *shape, kiln_tensor **out)
 {
+    kiln_tensor *here;
     (void)h;
-    (void)near;
-    return weights_tensor(file_of(f), name, dtype, ndim, shape, out);
+    if (!near || near->device.type == KILN_DEVICE_CPU)
+        return weights_tensor(file_of(f), name, dtype, ndim, shape, out);
+    int e =
+        weights_tensor(file_of(f), name, 0, ndim, shape, &here);  // as it is stored: less to copy
+    if (e)
+        return e;
+    e = tensor_new_on(near->device.type, dtype ? dtype : tensor_dtype(here), here->ndim,
+                      here->shape, out);
+    e = e ? e : tensor_copy_raw(*out, here);
+    tensor_unref(here);
+    return e;
 }
 
 static const char *weights_ext_meta(const kiln_file *f, const char *key)
@@ -276,8 +302,24 @@ static int weights_ext_write(const kiln_host *h, const char *path, uint32_t n,
                              const char *const *name, const kiln_tensor *const *tensor,
                              const char *const *meta)
 {
+    const kiln_tensor **here = xcalloc(n, sizeof(*here));
+    int e = KILN_OK;
     (void)h;
-    return weights_write(path, n, name, tensor, meta);
+    for (uint32_t i = 0; i < n && !e; i++) {
+        kiln_tensor *copy;
+        here[i] = tensor[i];
+        if (tensor[i]->device.type == KILN_DEVICE_CPU)
+            continue;
+        e = tensor_new(tensor_dtype(tensor[i]), tensor[i]->ndim, tensor[i]->shape, &copy);
+        here[i] = e ? NULL : copy;
+        e = e ? e : tensor_copy_raw(copy, tensor[i]);
+    }
+    e = e ? e : weights_write(path, n, name, here, meta);
+    for (uint32_t i = 0; i < n; i++)
+        if (here[i] != tensor[i])
+            tensor_unref(here[i]);
+    free(here);
+    return e;
 }
 
 const kiln_weights ext_weights = {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "finite.h"
 #include "sample.h"
 
 void filter_result_free(struct filter_result *r)
@@ -52,8 +53,13 @@ int filter_call(struct instance *x, struct context *context, const kiln_rows *ro
     int e = ops->plan ? ops->plan(x->self, rows, &plan) : KILN_OK;
     if (!e)
         e = take_plan(&plan, rows, (node->flags & KILN_NODE_KEEPS_NOISE) != 0, r);
+    const int device = instance_device(x);
+    kiln_tensor *in = NULL, *made = NULL;
     if (!e)
-        e = tensor_new(KILN_F32, 4, plan.shape, &r->image);
+        e = tensor_new_on(device, KILN_F32, 4, plan.shape, &made);
+    r->image = tensor_taken(made);
+    e = e ? e : tensor_on(image, device, TENSOR_READ, &in);
+    e = e ? e : instance_inputs(x, (const kiln_tensor **)(uintptr_t)rows->in, rows->n_in);
     int64_t n = plan.shape[0];
     int64_t *id = e ? NULL : xcalloc((size_t)n, sizeof(*id));
     double *t = e ? NULL : xcalloc((size_t)n, sizeof(*t));
@@ -70,11 +76,10 @@ int filter_call(struct instance *x, struct context *context, const kiln_rows *ro
         out.id = id;
         out.t = t;
         out.prompt = prompt;
-        e = ops->run(x->self, &out, image, r->image);
+        e = ops->run(x->self, &out, in, made);
     }
     e = instance_leave(x, e);
-    if (!e && check_finite(r->image))
-        e = node_fail(x->bound, KILN_ERR_INTERNAL);
+    e = e ? e : finite_check(r->image, x->bound, NULL);
     free(id);
     free(t);
     free(prompt);

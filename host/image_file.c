@@ -186,6 +186,8 @@ int image_encode(const kiln_tensor *image, int64_t i, double lo, double hi,
 {
     *bytes = NULL;
     *n = 0;
+    if (tensor_home(image))
+        return KILN_ERR_DEVICE;
     if (image->ndim != 4 || !kiln_f32(image))
         return fail(KILN_ERR_SHAPE, "an image is F32 NxCxHxW");
     const int64_t *s = image->shape;

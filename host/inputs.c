@@ -88,7 +88,8 @@ static int to_gray(const kiln_tensor *x, double lo, double hi, kiln_tensor **out
 {
     int64_t n = x->shape[0], c = x->shape[1], hw = x->shape[2] * x->shape[3];
     int64_t shape[4] = {n, 1, x->shape[2], x->shape[3]};
-    int e = tensor_new(KILN_F32, 4, shape, out);
+    int e = tensor_home(x);
+    e = e ? e : tensor_new(KILN_F32, 4, shape, out);
     for (int64_t i = 0; i < n * hw && !e; i++) {
         double sum = 0;
         for (int64_t k = 0; k < c; k++)
@@ -171,12 +172,15 @@ static char *input_name(const char *prefix, const kiln_param *p, size_t k)
 static int merge_rows(const kiln_tensor **t)
 {
     size_t n = (size_t)(*t)->shape[0], bytes = tensor_bytes(*t) / n;
+    int e = tensor_home(*t);
+    if (e)
+        return e;
     const char *row = tensor_data(*t);
     for (size_t i = 1; i < n; i++)
         if (memcmp(row, row + i * bytes, bytes))
             return KILN_OK;
     kiln_tensor *one;
-    int e = n == 1 ? KILN_SAME : tensor_pick_rows(*t, 1, (int64_t[]){0}, &one);
+    e = n == 1 ? KILN_SAME : tensor_pick_rows(*t, 1, (int64_t[]){0}, &one);
     if (e)
         return e == KILN_SAME ? KILN_OK : e;
     tensor_unref(*t);

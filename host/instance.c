@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "instance.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,11 +10,13 @@
 #include "log.h"
 #include "pool.h"
 #include "progress.h"
+#include "runtime.h"
 #include "view.h"
 
 static struct instance *shared_instances;
 const char *volatile current_node;
 static const kiln_tensor cpu_device = {.device = {KILN_DEVICE_CPU, 0}};
+static const kiln_tensor cuda_device = {.device = {KILN_DEVICE_CUDA, 0}};
 
 struct instance *host_instance(const kiln_host *h)
 {
@@ -25,6 +26,28 @@ struct instance *host_instance(const kiln_host *h)
 const kiln_node *instance_node(const struct instance *x)
 {
     return x->bound->def->node;
+}
+
+int instance_device(const struct instance *x)
+{
+    return x->host.device->device.type;
+}
+
+int instance_side(const struct instance *x, const kiln_tensor *t, enum tensor_use use,
+                  kiln_tensor **side)
+{
+    return tensor_on(t, instance_device(x), use, side);
+}
+
+int instance_inputs(const struct instance *x, const kiln_tensor **in, uint32_t n)
+{
+    int e = KILN_OK;
+    for (uint32_t i = 0; i < n && !e; i++) {
+        kiln_tensor *side;
+        e = instance_side(x, in[i], TENSOR_READ, &side);
+        in[i] = e ? in[i] : side;
+    }
+    return e;
 }
 
 // ---- kiln_host ----------------------------------------------------------------------------------
@@ -50,8 +73,7 @@ static int host_tensor_new(const kiln_host *h, const kiln_tensor *near, int dtyp
                            const int64_t *shape, kiln_tensor **out)
 {
     (void)h;
-    (void)near;
-    return tensor_new(dtype, ndim, shape, out);
+    return tensor_new_on(near ? near->device.type : KILN_DEVICE_CPU, dtype, ndim, shape, out);
 }
 
 static void host_tensor_free(const kiln_host *h, const kiln_tensor *t)
@@ -63,7 +85,7 @@ static void host_tensor_free(const kiln_host *h, const kiln_tensor *t)
 static int host_tensor_copy(const kiln_host *h, kiln_tensor *dst, const kiln_tensor *src)
 {
     (void)h;
-    return tensor_copy_into(dst, src);
+    return tensor_copy_raw(dst, src);
 }
 
 static int host_normal(const kiln_host *h, uint32_t use, const int64_t *id, const double *t,
@@ -155,7 +177,9 @@ static int instance_new(struct bound *b, struct instance **out)
         .major = KILN_MAJOR,
         .minor = KILN_HEADER_MINOR,
         .version = KILN_VERSION,
-        .device = &cpu_device,
+        .device = runtime.device == KILN_DEVICE_CUDA && node->flags & KILN_NODE_ANY_DEVICE
+                      ? &cuda_device
+                      : &cpu_device,
         .priv = x,
         .fail = host_fail,
         .log = host_log,
@@ -288,28 +312,4 @@ int instance_leave(struct instance *x, int code)
     if (code < KILN_ERR_INTERNAL)
         code = KILN_ERR_INTERNAL;
     return node_fail(x->bound, code);
-}
-
-static int check_chunk(void *ctx, int64_t begin, int64_t end, int64_t chunk)
-{
-    enum { SIDE_BY_SIDE = 16 };
-    const float *x = ctx;
-    uint32_t bad[SIDE_BY_SIDE] = {0}, any = 0;
-    (void)chunk;
-    for (; end - begin >= SIDE_BY_SIDE; begin += SIDE_BY_SIDE)
-        for (int k = 0; k < SIDE_BY_SIDE; k++) {  // an exponent of all ones is infinity or NaN
-            uint32_t u;
-            memcpy(&u, &x[begin + k], sizeof(u));
-            bad[k] |= (u & 0x7f800000) == 0x7f800000;
-        }
-    for (; begin < end; begin++)
-        any |= !isfinite(x[begin]);
-    for (int k = 0; k < SIDE_BY_SIDE; k++)
-        any |= bad[k];
-    return any ? fail(KILN_ERR_INTERNAL, "gives values that are not finite") : KILN_OK;
-}
-
-int check_finite(const kiln_tensor *t)
-{
-    return pool_for(kiln_numel(t), 1 << 18, check_chunk, kiln_f32(t));
 }

@@ -64,8 +64,12 @@ int node_fail(const struct bound *b, int code);
 // The tables that a node asks for in "needs"; KILN_ERR_UNSUPPORTED names the missing one.
 int instance_check_needs(const kiln_node *node);
 
-// Every value finite? Fails with "gives values that are not finite".
-int check_finite(const kiln_tensor *t);
+// Where its tensors are (enum kiln_device), and a side there for a call of it.
+int instance_device(const struct instance *x);
+int instance_side(const struct instance *x, const kiln_tensor *t, enum tensor_use use,
+                  kiln_tensor **side);
+// Images and masks [n], for reading: the array and the references are as before.
+int instance_inputs(const struct instance *x, const kiln_tensor **in, uint32_t n);
 
 struct instance *host_instance(const kiln_host *h);
 

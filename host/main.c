@@ -165,6 +165,9 @@ static int wrong_option(const char *name, const char *wants, const char *value)
     return fail(KILN_ERR_ARG, "%s: wants %s, not '%s'", name, wants, value);
 }
 
+static double device_share;  // --max-memory in percent is of the memory of the device, too
+static int memory_said;
+
 static int set_option(int opt, const char *value)
 {
     static const char *const precisions[] = {"fast", "exact", "bf16", "fp16", NULL};
@@ -179,7 +182,7 @@ static int set_option(int opt, const char *value)
         runtime.rng = value;
         return KILN_OK;
     case 'd':
-        return strcmp(value, "cpu") ? device_select(value) : KILN_OK;
+        return device_select(value);
     case 'j':
         if (!parse_int(value, &n) || n < 0 || n > 1024)
             return wrong_option("--threads", "a whole number in 0..1024", value);
@@ -195,6 +198,8 @@ static int set_option(int opt, const char *value)
             return wrong_option("--max-batch", "a whole number of at least 0", value);
         return KILN_OK;
     case O_MAX_MEMORY:
+        device_share = strchr(value, '%') ? strtod(value, NULL) / 100 : 0;
+        memory_said = 1;
         return parse_size(value, &runtime.max_memory)
                    ? KILN_OK
                    : wrong_option("--max-memory", "a size as 8G, 500M or 75%", value);
@@ -291,7 +296,7 @@ static int start_up(void)
         return fail(KILN_ERR_UNSUPPORTED,
                     "--precision: this processor has no matrix units for it (fast and exact "
                     "always work)");
-    return KILN_OK;
+    return device_begin(memory_said ? runtime.max_memory : 0, device_share);
 }
 
 static int usage_error(void)
@@ -354,5 +359,7 @@ int main(int argc, char **argv)
         dispatch(1, (char *[]){help, NULL});
         return EXIT_USAGE;
     }
-    return dispatch(argc, argv);
+    int status = dispatch(argc, argv);
+    device_end();
+    return status;
 }

@@ -17,9 +17,11 @@ static int concat(const kiln_tensor *a, const kiln_tensor *b, kiln_tensor **out)
     int e = tensor_new(tensor_dtype(a), a->ndim, shape, out);
     if (e)
         return e;
-    memcpy(tensor_data(*out), tensor_data(a), tensor_bytes(a));
-    memcpy((char *)tensor_data(*out) + tensor_bytes(a), tensor_data(b), tensor_bytes(b));
-    return KILN_OK;
+    e = tensor_copy_rows(*out, 0, a, 0, a->shape[0]);
+    e = e ? e : tensor_copy_rows(*out, a->shape[0], b, 0, b->shape[0]);
+    if (e)
+        tensor_unref(*out);
+    return e;
 }
 
 // All rows of t, which has n of them or one for all.

@@ -128,9 +128,10 @@ static int take_apply(struct bound *b, struct state *s)
             return KILN_OK;
         }
     }
+    const kiln_tensor *t = state_tensor(s, key_t);
     int e = image_by_word(s, word, &image, &lo, &hi);
+    e = e || !t ? e : tensor_home(t);
     if (!e) {
-        const kiln_tensor *t = state_tensor(s, key_t);
         int64_t n = image->shape[0];
         e = state_map_rows(s, n, NULL);
         state_set_image(s, image);

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "error.h"
+#include "runtime.h"
 #include "tensor.h"
 
 static kiln_ops table = {.size = sizeof(table)};
@@ -22,11 +23,25 @@ const kiln_ops *ops_checked(void)
     return &table;
 }
 
+const kiln_ops *ops_of(const struct check *c)
+{
+    return runtime_ops(c->device);
+}
+
 int check_arg(struct check *c, int good, const char *arg, const char *wants)
 {
     if (!good)
         c->code = fail(KILN_ERR_ARG, "ops.%s: %s: wants %s", c->op, arg, wants);
     return good;
+}
+
+int check_device(struct check *c, const char *arg, int device)
+{
+    if (!c->device && (device == KILN_DEVICE_CPU || runtime.device_ops))
+        c->device = device;
+    return check_arg(c, device == c->device, arg,
+                     c->device == KILN_DEVICE_CUDA ? "a tensor on the GPU, as those before it"
+                                                   : "a tensor in host memory");
 }
 
 static int is_contiguous(const kiln_tensor *t)
@@ -42,8 +57,8 @@ int check_given(struct check *c, const char *arg, const kiln_tensor *t, int type
 {
     if (!t || !t->data)
         return check_arg(c, 0, arg, "a tensor, NULL was given");
-    if (t->device.type != KILN_DEVICE_CPU)
-        return check_arg(c, 0, arg, "a tensor in host memory");
+    if (!check_device(c, arg, t->device.type))
+        return 0;
     if (!(types & 1 << tensor_dtype(t)))
         return check_arg(c, 0, arg,
                          types == T_I32   ? "a tensor of type I32"

@@ -17,14 +17,18 @@ void ops_check_train(kiln_ops *ops);
 struct check {
     const char *op;
     int code;
+    int device;  // of the first tensor; all are there
 };
+const kiln_ops *ops_of(const struct check *c);  // of that device
 
 enum { T_F32 = 1 << KILN_F32, T_I32 = 1 << KILN_I32 };
 enum { T_WEIGHT = T_F32 | 1 << KILN_F16 | 1 << KILN_BF16 };
 enum { ANY_NDIM = -1 };  // 1 or more
 
 int check_arg(struct check *c, int good, const char *arg, const char *wants);
-// In host memory, contiguous, of one of these types.
+// On the device of those before it.
+int check_device(struct check *c, const char *arg, int device);
+// On the device of those before, contiguous, of one of these types.
 int check_given(struct check *c, const char *arg, const kiln_tensor *t, int types, int32_t ndim);
 // And of this shape.
 int check_shape(struct check *c, const char *arg, const kiln_tensor *t, int types, int32_t ndim,

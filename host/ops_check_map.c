@@ -34,7 +34,7 @@ static int group_norm(const kiln_host *h, const kiln_tensor *x, const kiln_tenso
         !check_act(&c, act) || !check_shape(&c, "out", out, T_F32, x->ndim, shape) ||
         !check_apart(&c, "out", out, x) || !check_apart(&c, "out", out, x2))
         return c.code;
-    return runtime.ops->group_norm(h, x, x2, groups, eps, gamma, beta, scale_shift, act, out);
+    return ops_of(&c)->group_norm(h, x, x2, groups, eps, gamma, beta, scale_shift, act, out);
 }
 
 static int layer_norm(const kiln_host *h, const kiln_tensor *x, float eps, const kiln_tensor *gamma,
@@ -45,7 +45,7 @@ static int layer_norm(const kiln_host *h, const kiln_tensor *x, float eps, const
         !check_channels(&c, "gamma", gamma, x) || !check_channels(&c, "beta", beta, x) ||
         !check_like(&c, "out", out, x) || !check_apart(&c, "out", out, x))
         return c.code;
-    return runtime.ops->layer_norm(h, x, eps, gamma, beta, out);
+    return ops_of(&c)->layer_norm(h, x, eps, gamma, beta, out);
 }
 
 static int rms_norm(const kiln_host *h, const kiln_tensor *x, float eps, const kiln_tensor *gamma,
@@ -56,7 +56,7 @@ static int rms_norm(const kiln_host *h, const kiln_tensor *x, float eps, const k
         !check_channels(&c, "gamma", gamma, x) || !check_like(&c, "out", out, x) ||
         !check_apart(&c, "out", out, x))
         return c.code;
-    return runtime.ops->rms_norm(h, x, eps, gamma, out);
+    return ops_of(&c)->rms_norm(h, x, eps, gamma, out);
 }
 
 static int batch_norm(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *mean,
@@ -69,7 +69,7 @@ static int batch_norm(const kiln_host *h, const kiln_tensor *x, const kiln_tenso
         !check_channels(&c, "gamma", gamma, x) || !check_channels(&c, "beta", beta, x) ||
         !check_act(&c, act) || !check_like(&c, "out", out, x) || !check_apart(&c, "out", out, x))
         return c.code;
-    return runtime.ops->batch_norm(h, x, mean, var, eps, gamma, beta, act, out);
+    return ops_of(&c)->batch_norm(h, x, mean, var, eps, gamma, beta, act, out);
 }
 
 // ---- elementwise, pooling, embeddings -----------------------------------------------------------
@@ -80,7 +80,7 @@ static int act(const kiln_host *h, const kiln_tensor *x, int kind, kiln_tensor *
     if (!check_given(&c, "x", x, T_F32, ANY_NDIM) || !check_act(&c, kind) ||
         !check_like(&c, "out", out, x))
         return c.code;
-    return runtime.ops->act(h, x, kind, out);
+    return ops_of(&c)->act(h, x, kind, out);
 }
 
 static int mul(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *y, kiln_tensor *out)
@@ -89,7 +89,7 @@ static int mul(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *y, k
     if (!check_given(&c, "x", x, T_F32, ANY_NDIM) || !check_like(&c, "y", y, x) ||
         !check_like(&c, "out", out, x))
         return c.code;
-    return runtime.ops->mul(h, x, y, out);
+    return ops_of(&c)->mul(h, x, y, out);
 }
 
 static int affine(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *m,
@@ -103,7 +103,7 @@ static int affine(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *m
     if (!check_maybe(&c, "mul", m, 2, nc) || !check_maybe(&c, "add", add, 2, nc) ||
         !check_like(&c, "out", out, x))
         return c.code;
-    return runtime.ops->affine(h, x, m, add, out);
+    return ops_of(&c)->affine(h, x, m, add, out);
 }
 
 static int avg_pool(const kiln_host *h, const kiln_tensor *x, int k, kiln_tensor *out)
@@ -116,7 +116,7 @@ static int avg_pool(const kiln_host *h, const kiln_tensor *x, int k, kiln_tensor
         !check_shape(&c, "out", out, T_F32, 4, (int64_t[]){s[0], s[1] / k, s[2] / k, s[3]}) ||
         !check_apart(&c, "out", out, x))
         return c.code;
-    return runtime.ops->avg_pool(h, x, k, out);
+    return ops_of(&c)->avg_pool(h, x, k, out);
 }
 
 static int repeat2d(const kiln_host *h, const kiln_tensor *x, int k, kiln_tensor *out)
@@ -129,7 +129,7 @@ static int repeat2d(const kiln_host *h, const kiln_tensor *x, int k, kiln_tensor
         !check_shape(&c, "out", out, T_F32, 4, (int64_t[]){s[0], s[1] * k, s[2] * k, s[3]}) ||
         !check_apart(&c, "out", out, x))
         return c.code;
-    return runtime.ops->repeat2d(h, x, k, out);
+    return ops_of(&c)->repeat2d(h, x, k, out);
 }
 
 static int mean_tokens(const kiln_host *h, const kiln_tensor *x, kiln_tensor *out)
@@ -139,7 +139,7 @@ static int mean_tokens(const kiln_host *h, const kiln_tensor *x, kiln_tensor *ou
         !check_shape(&c, "out", out, T_F32, 2, (int64_t[]){x->shape[0], x->shape[2]}) ||
         !check_apart(&c, "out", out, x))
         return c.code;
-    return runtime.ops->mean_tokens(h, x, out);
+    return ops_of(&c)->mean_tokens(h, x, out);
 }
 
 static int sinusoid(const kiln_host *h, const kiln_tensor *t, kiln_tensor *out)
@@ -150,7 +150,7 @@ static int sinusoid(const kiln_host *h, const kiln_tensor *t, kiln_tensor *out)
         !check_arg(&c, out->shape[1] % 2 == 0, "out", "an even number of channels") ||
         !check_apart(&c, "out", out, t))
         return c.code;
-    return runtime.ops->sinusoid(h, t, out);
+    return ops_of(&c)->sinusoid(h, t, out);
 }
 
 // ---- images and samplers ------------------------------------------------------------------------
@@ -166,7 +166,7 @@ static int combine(const kiln_host *h, int k, const double *a, const kiln_tensor
     for (int i = 0; i < k; i++)
         if (!check_like(&c, "x", x[i], out) || (r && !check_maybe(&c, "r", r[i], 1, out->shape)))
             return c.code;
-    return runtime.ops->combine(h, k, a, r, x, out);
+    return ops_of(&c)->combine(h, k, a, r, x, out);
 }
 
 static int blend(const kiln_host *h, const kiln_tensor *mask, const kiln_tensor *a,
@@ -180,7 +180,7 @@ static int blend(const kiln_host *h, const kiln_tensor *mask, const kiln_tensor 
                      (int64_t[]){m[0] == 1 ? 1 : s[0], m[1] == 1 ? 1 : s[1], s[2], s[3]}) ||
         !check_like(&c, "b", b, a) || !check_like(&c, "out", out, a))
         return c.code;
-    return runtime.ops->blend(h, mask, a, b, out);
+    return ops_of(&c)->blend(h, mask, a, b, out);
 }
 
 static int add_range_noise(const kiln_host *h, const kiln_tensor *v, const kiln_tensor *z,
@@ -190,7 +190,7 @@ static int add_range_noise(const kiln_host *h, const kiln_tensor *v, const kiln_
     if (!check_given(&c, "x", x, T_F32, ANY_NDIM) || !check_like(&c, "v", v, x) ||
         !check_like(&c, "z", z, x))
         return c.code;
-    return runtime.ops->add_range_noise(h, v, z, lo, hi, x);
+    return ops_of(&c)->add_range_noise(h, v, z, lo, hi, x);
 }
 
 static int dynamic_threshold(const kiln_host *h, const kiln_tensor *x, double quantile, double max,
@@ -201,7 +201,7 @@ static int dynamic_threshold(const kiln_host *h, const kiln_tensor *x, double qu
         !check_arg(&c, quantile >= 0 && quantile <= 1, "quantile", "0..1") ||
         !check_arg(&c, max >= 1, "max", "a number of at least 1") || !check_like(&c, "out", out, x))
         return c.code;
-    return runtime.ops->dynamic_threshold(h, x, quantile, max, out);
+    return ops_of(&c)->dynamic_threshold(h, x, quantile, max, out);
 }
 
 static int resize(const kiln_host *h, const kiln_tensor *x, int filter, int antialias,
@@ -216,7 +216,7 @@ static int resize(const kiln_host *h, const kiln_tensor *x, int filter, int anti
                    "one of enum kiln_resample") ||
         !check_apart(&c, "out", out, x))
         return c.code;
-    return runtime.ops->resize(h, x, filter, antialias, align_corners, out);
+    return ops_of(&c)->resize(h, x, filter, antialias, align_corners, out);
 }
 
 static int convolve(const kiln_host *h, const kiln_tensor *x, const float *kx, int nx,
@@ -231,7 +231,7 @@ static int convolve(const kiln_host *h, const kiln_tensor *x, const float *kx, i
                    "one of enum kiln_border") ||
         !check_like(&c, "out", out, x) || !check_apart(&c, "out", out, x))
         return c.code;
-    return runtime.ops->convolve(h, x, kx, nx, ky, ny, border, out);
+    return ops_of(&c)->convolve(h, x, kx, nx, ky, ny, border, out);
 }
 
 void ops_check_map(kiln_ops *ops)

@@ -19,7 +19,7 @@ static int to_nhwc(const kiln_host *h, const kiln_tensor *x, kiln_tensor *out)
     if (!check_shape(&c, "out", out, T_F32, 4, (int64_t[]){s[0], s[2], s[3], s[1]}) ||
         !check_apart(&c, "out", out, x))
         return c.code;
-    return runtime.ops->to_nhwc(h, x, out);
+    return ops_of(&c)->to_nhwc(h, x, out);
 }
 
 static int to_nchw(const kiln_host *h, const kiln_tensor *x, kiln_tensor *out)
@@ -31,7 +31,7 @@ static int to_nchw(const kiln_host *h, const kiln_tensor *x, kiln_tensor *out)
     if (!check_shape(&c, "out", out, T_F32, 4, (int64_t[]){s[0], s[3], s[1], s[2]}) ||
         !check_apart(&c, "out", out, x))
         return c.code;
-    return runtime.ops->to_nchw(h, x, out);
+    return ops_of(&c)->to_nchw(h, x, out);
 }
 
 // t is x with another last dimension.
@@ -53,7 +53,7 @@ static int concat(const kiln_host *h, const kiln_tensor *a, const kiln_tensor *b
         !check_sibling(&c, "out", out, a, last_of(a) + last_of(b)) ||
         !check_apart(&c, "out", out, a) || !check_apart(&c, "out", out, b))
         return c.code;
-    return runtime.ops->concat(h, a, b, out);
+    return ops_of(&c)->concat(h, a, b, out);
 }
 
 static int split(const kiln_host *h, const kiln_tensor *x, kiln_tensor *a, kiln_tensor *b)
@@ -70,12 +70,14 @@ static int split(const kiln_host *h, const kiln_tensor *x, kiln_tensor *a, kiln_
         (b && !check_sibling(&c, "b", b, x, a ? rest : last_of(b))) ||
         !check_apart(&c, "a", a, x) || !check_apart(&c, "b", b, x))
         return c.code;
-    return runtime.ops->split(h, x, a, b);
+    return ops_of(&c)->split(h, x, a, b);
 }
 
 static int check_numbers(struct check *c, const char *arg, const kiln_tensor *t, int64_t lo,
                          int64_t hi)
 {
+    if (t->device.type != KILN_DEVICE_CPU)
+        return 1;  // nobody waits for a device to look
     const int32_t *v = tensor_data(t);
     for (int64_t i = 0, n = kiln_numel(t); i < n; i++)
         if (v[i] < lo || v[i] > hi) {
@@ -95,7 +97,7 @@ static int gather(const kiln_host *h, const kiln_tensor *t, const kiln_tensor *i
         !check_shape(&c, "out", out, T_F32, 2, (int64_t[]){index->shape[0], t->shape[1]}) ||
         !check_apart(&c, "out", out, t))
         return c.code;
-    return runtime.ops->gather(h, t, index, out);
+    return ops_of(&c)->gather(h, t, index, out);
 }
 
 // ---- packed weights -----------------------------------------------------------------------------
@@ -106,6 +108,7 @@ struct packed {
     uint32_t mark;  // so that what is none is found
     int grad;
     const kiln_ops *maker;
+    int device;
     kiln_conv conv;
     int64_t in, out;  // channels of the product forward
     kiln_packed *made;
@@ -124,13 +127,15 @@ static int check_conv(struct check *c, const kiln_conv *conv)
            check_arg(c, conv->pad >= 0 && conv->pad <= 1024, "conv.pad", "0..1024");
 }
 
-static int wrap(kiln_packed *made, int e, const struct packed *as, kiln_packed **out)
+static int wrap(const struct check *c, kiln_packed *made, int e, const struct packed *as,
+                kiln_packed **out)
 {
     if (e)
         return e;
     struct packed *p = xmemdup(as, sizeof(*as));
     p->mark = PACKED_MARK;
-    p->maker = runtime.ops;
+    p->maker = ops_of(c);
+    p->device = c->device;
     p->made = made;
     *out = (kiln_packed *)(void *)p;
     return KILN_OK;
@@ -152,8 +157,8 @@ static int pack_conv(const kiln_host *h, const kiln_conv *conv, const kiln_tenso
                         .in = s[conv->transposed ? 0 : 1],
                         .out = s[conv->transposed ? 1 : 0]};
     kiln_packed *made;
-    int e = runtime.ops->pack_conv(h, conv, weight, grad, &made);
-    return wrap(made, e, &as, out);
+    int e = ops_of(&c)->pack_conv(h, conv, weight, grad, &made);
+    return wrap(&c, made, e, &as, out);
 }
 
 static int pack_linear(const kiln_host *h, const kiln_tensor *weight, int grad, kiln_packed **out)
@@ -167,8 +172,8 @@ static int pack_linear(const kiln_host *h, const kiln_tensor *weight, int grad, 
                         .in = weight->shape[1],
                         .out = weight->shape[0]};
     kiln_packed *made;
-    int e = runtime.ops->pack_linear(h, weight, grad, &made);
-    return wrap(made, e, &as, out);
+    int e = ops_of(&c)->pack_linear(h, weight, grad, &made);
+    return wrap(&c, made, e, &as, out);
 }
 
 static void pack_free(const kiln_host *h, kiln_packed *w)
@@ -185,7 +190,8 @@ static int check_packed(struct check *c, const kiln_packed *w, int grad)
 {
     const struct packed *p = packed_of(w);
     return check_arg(c, p && p->mark == PACKED_MARK, "w", "a packed weight") &&
-           check_arg(c, p->maker == runtime.ops, "w", "a weight packed by this backend") &&
+           check_device(c, "w", p->device) &&
+           check_arg(c, p->maker == ops_of(c), "w", "a weight packed by this backend") &&
            check_arg(c, p->grad == grad, "w",
                      grad ? "a weight packed for gradients" : "a weight not packed for gradients");
 }
@@ -236,7 +242,7 @@ static int conv(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
         !check_maybe(&c, "bias", bias, 1, &p->out) || !check_maybe_like(&c, "add", add, out) ||
         !check_act(&c, act) || !check_apart(&c, "out", out, x))
         return c.code;
-    return runtime.ops->conv(h, p->made, x, bias, add, scale, act, out);
+    return ops_of(&c)->conv(h, p->made, x, bias, add, scale, act, out);
 }
 
 static int conv_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout,
@@ -248,7 +254,7 @@ static int conv_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *
         !check_maps(&c, &p->conv, p->in, p->out, "dx", dx, "dout", dout, 0) ||
         !check_apart(&c, "dx", dx, dout))
         return c.code;
-    return runtime.ops->conv_dx(h, p->made, dout, dx);
+    return ops_of(&c)->conv_dx(h, p->made, dout, dx);
 }
 
 static int conv_dw(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *x,
@@ -263,7 +269,7 @@ static int conv_dw(const kiln_host *h, const kiln_conv *conv, const kiln_tensor 
     if (!check_maps(&c, conv, in, out, "x", x, "dout", dout, 1) ||
         !check_maybe(&c, "dw", dw, 4, shape) || !check_maybe(&c, "dbias", dbias, 1, &out))
         return c.code;
-    return runtime.ops->conv_dw(h, conv, x, dout, dw, dbias);
+    return ops_of(&c)->conv_dw(h, conv, x, dout, dw, dbias);
 }
 
 // Rows of x [r,in] and y [r,out]; maps and tokens count as rows of their channels.
@@ -298,7 +304,7 @@ static int linear(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x
         !check_maybe(&c, "bias", bias, 1, &p->out) || !check_maybe_like(&c, "add", add, out) ||
         !check_act(&c, act) || !check_apart(&c, "out", out, x))
         return c.code;
-    return runtime.ops->linear(h, p->made, x, bias, act, add, out);
+    return ops_of(&c)->linear(h, p->made, x, bias, act, add, out);
 }
 
 static int linear_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout,
@@ -309,7 +315,7 @@ static int linear_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor
     if (!check_linear(&c, w, 1) || !check_rows(&c, "dx", dx, p->in, "dout", dout, p->out) ||
         !check_apart(&c, "dx", dx, dout))
         return c.code;
-    return runtime.ops->linear_dx(h, p->made, dout, dx);
+    return ops_of(&c)->linear_dx(h, p->made, dout, dx);
 }
 
 static int linear_dw(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *dout,
@@ -324,7 +330,7 @@ static int linear_dw(const kiln_host *h, const kiln_tensor *x, const kiln_tensor
         !check_maybe(&c, "dw", dw, 2, (int64_t[]){out, in}) ||
         !check_maybe(&c, "dbias", dbias, 1, &out))
         return c.code;
-    return runtime.ops->linear_dw(h, x, dout, dw, dbias);
+    return ops_of(&c)->linear_dw(h, x, dout, dw, dbias);
 }
 
 // ---- attention ----------------------------------------------------------------------------------
@@ -353,7 +359,7 @@ static int attention(const kiln_host *h, const kiln_tensor *q, const kiln_tensor
         !check_like(&c, "out", out, q) || !check_apart(&c, "out", out, q) ||
         !check_apart(&c, "out", out, k) || !check_apart(&c, "out", out, v))
         return c.code;
-    return runtime.ops->attention(h, q, k, v, k2, v2, bias, valid, heads, scale, out);
+    return ops_of(&c)->attention(h, q, k, v, k2, v2, bias, valid, heads, scale, out);
 }
 
 void ops_check_matrix(kiln_ops *ops)

@@ -15,8 +15,8 @@ static int batch_norm_train(const kiln_host *h, const kiln_tensor *x, float eps,
         !check_shape(&c, "saved", saved, T_F32, 2, (int64_t[]){2, last_of(x)}) ||
         !check_like(&c, "out", out, x) || !check_apart(&c, "out", out, x))
         return c.code;
-    return runtime.ops->batch_norm_train(h, x, eps, momentum, gamma, beta, act, mean, var, saved,
-                                         out);
+    return ops_of(&c)->batch_norm_train(h, x, eps, momentum, gamma, beta, act, mean, var, saved,
+                                        out);
 }
 
 static int batch_norm_grad(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *saved,
@@ -33,8 +33,7 @@ static int batch_norm_grad(const kiln_host *h, const kiln_tensor *x, const kiln_
         (dgamma && !check_channels(&c, "dgamma", dgamma, x)) ||
         (dbeta && !check_channels(&c, "dbeta", dbeta, x)) || !check_apart(&c, "dx", dx, x))
         return c.code;
-    return runtime.ops->batch_norm_grad(h, x, saved, eps, gamma, beta, act, dout, dx, dgamma,
-                                        dbeta);
+    return ops_of(&c)->batch_norm_grad(h, x, saved, eps, gamma, beta, act, dout, dx, dgamma, dbeta);
 }
 
 static int act_grad(const kiln_host *h, const kiln_tensor *x, int act, const kiln_tensor *dout,
@@ -44,7 +43,7 @@ static int act_grad(const kiln_host *h, const kiln_tensor *x, int act, const kil
     if (!check_given(&c, "x", x, T_F32, ANY_NDIM) || !check_act(&c, act) ||
         !check_like(&c, "dout", dout, x) || !check_like(&c, "dx", dx, x))
         return c.code;
-    return runtime.ops->act_grad(h, x, act, dout, dx);
+    return ops_of(&c)->act_grad(h, x, act, dout, dx);
 }
 
 static int affine_grad(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *mul,
@@ -60,7 +59,7 @@ static int affine_grad(const kiln_host *h, const kiln_tensor *x, const kiln_tens
         !check_maybe_like(&c, "dx", dx, x) || !check_maybe(&c, "dmul", dmul, 2, nc) ||
         !check_maybe(&c, "dadd", dadd, 2, nc))
         return c.code;
-    return runtime.ops->affine_grad(h, x, mul, dout, dx, dmul, dadd);
+    return ops_of(&c)->affine_grad(h, x, mul, dout, dx, dmul, dadd);
 }
 
 static int avg_pool_grad(const kiln_host *h, int k, const kiln_tensor *dout, kiln_tensor *dx)
@@ -73,7 +72,7 @@ static int avg_pool_grad(const kiln_host *h, int k, const kiln_tensor *dout, kil
         !check_shape(&c, "dout", dout, T_F32, 4, (int64_t[]){s[0], s[1] / k, s[2] / k, s[3]}) ||
         !check_apart(&c, "dx", dx, dout))
         return c.code;
-    return runtime.ops->avg_pool_grad(h, k, dout, dx);
+    return ops_of(&c)->avg_pool_grad(h, k, dout, dx);
 }
 
 static int mse(const kiln_host *h, const kiln_tensor *y, const kiln_tensor *target,
@@ -83,7 +82,7 @@ static int mse(const kiln_host *h, const kiln_tensor *y, const kiln_tensor *targ
     if (!check_given(&c, "y", y, T_F32, ANY_NDIM) || !check_like(&c, "target", target, y) ||
         !check_maybe(&c, "loss", loss, 1, (int64_t[]){1}) || !check_maybe_like(&c, "dy", dy, y))
         return c.code;
-    return runtime.ops->mse(h, y, target, loss, dy);
+    return ops_of(&c)->mse(h, y, target, loss, dy);
 }
 
 static int adam(const kiln_host *h, const kiln_tensor *grad, double lr, double beta1, double beta2,
@@ -94,7 +93,7 @@ static int adam(const kiln_host *h, const kiln_tensor *grad, double lr, double b
         !check_like(&c, "m", m, value) || !check_like(&c, "v", v, value) ||
         !check_arg(&c, step >= 1, "step", "a number of at least 1"))
         return c.code;
-    return runtime.ops->adam(h, grad, lr, beta1, beta2, eps, step, value, m, v);
+    return ops_of(&c)->adam(h, grad, lr, beta1, beta2, eps, step, value, m, v);
 }
 
 void ops_check_train(kiln_ops *ops)

@@ -26,7 +26,8 @@ static int sheet(const kiln_tensor *x, kiln_tensor **out)
     while (cols * cols < n)
         cols++;
     int64_t rows = (n + cols - 1) / cols, shape[4] = {1, c, rows * h, cols * w};
-    int e = tensor_new(KILN_F32, 4, shape, out);
+    int e = tensor_home(x);
+    e = e ? e : tensor_new(KILN_F32, 4, shape, out);
     if (e)
         return e;
     memset(tensor_data(*out), 0, tensor_bytes(*out));

@@ -115,8 +115,11 @@ static int put_plugin(struct running *r, struct state *s)
         return e;
     struct context context = {.state = s};
     kiln_rows rows = state_rows(s, in, n_in);
+    kiln_tensor *image;
     instance_enter(r->sink_instance, &context);
-    e = b->def->node->sink->put(r->sink_instance->self, &rows, s->image);
+    e = instance_side(r->sink_instance, s->image, TENSOR_READ, &image);
+    e = e ? e : instance_inputs(r->sink_instance, in, n_in);
+    e = e ? e : b->def->node->sink->put(r->sink_instance->self, &rows, image);
     e = instance_leave(r->sink_instance, e);
     free((void *)(uintptr_t)rows.prompt);
     inputs_free(in, n_in);

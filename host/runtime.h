@@ -15,8 +15,16 @@ struct runtime {
     int dry_run, keep_going, quiet, verbose;
     const char *preview;
     const kiln_ops *ops;  // of the CPU
+    int device;           // enum kiln_device: where nets run
+    const kiln_ops *device_ops;
 };
 extern struct runtime runtime;
+
+// The operations of a device (enum kiln_device).
+static inline const kiln_ops *runtime_ops(int device)
+{
+    return device == KILN_DEVICE_CUDA && runtime.device_ops ? runtime.device_ops : runtime.ops;
+}
 
 // Set by the signal handler; progress then answers KILN_ERR_CANCEL.
 extern volatile int interrupted;

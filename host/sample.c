@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "finite.h"
 #include "preview.h"
 #include "progress.h"
 #include "runtime.h"
@@ -109,8 +110,13 @@ static int call_hook(struct sampling *m, struct hook *h, const kiln_step *step, 
                      int (*fn)(kiln_self *, const kiln_step *, kiln_tensor *))
 {
     struct context context = {.state = m->stack.state, .use = h->line->use, .line = h->line};
+    kiln_step seen = *step;
+    kiln_tensor *x0, *side;
     instance_enter(h->instance, &context);
-    return instance_leave(h->instance, fn(h->instance->self, step, x));
+    int e = instance_side(h->instance, step->x0, TENSOR_READ, &x0);
+    e = e ? e : instance_side(h->instance, x, TENSOR_UPDATE, &side);
+    seen.x0 = x0;
+    return instance_leave(h->instance, e ? e : fn(h->instance->self, &seen, side));
 }
 
 // The estimate as x0 for hooks, which may change it; then it goes back to its kind.
@@ -161,18 +167,37 @@ static int hooks_estimate(struct sampling *m, const kiln_tensor *x, kiln_level l
     return e;
 }
 
-static int run_eval(const kiln_run *run, int pred, const kiln_tensor *x, double t,
+// The estimate as the sampler sees it.
+static int estimate_side(const struct instance *x, kiln_estimate *e)
+{
+    kiln_tensor *value, *var;
+    int code = instance_side(x, e->value, TENSOR_READ, &value);
+    code = code ? code : instance_side(x, e->var, TENSOR_READ, &var);
+    if (!code) {
+        e->value = value;
+        e->var = var;
+    }
+    return code;
+}
+
+static int run_eval(const kiln_run *run, int pred, const kiln_tensor *given, double t,
                     const kiln_estimate **out)
 {
     struct sampling *m = run->priv;
+    kiln_tensor *x;
+    int code = tensor_adopt(given, &x);
+    if (code)
+        return code;
     kiln_level level = kiln_level_at(run->net, t);
     for (uint32_t i = 0; i <= run->n_steps; i++)
         if (run->level[i].t == t)
             level = run->level[i];
     kiln_estimate *e = xcalloc(1, sizeof(*e));
-    int code = stack_eval(&m->stack, pred, x, level, m->i, run->n_steps, e);
+    code = stack_eval(&m->stack, pred, x, level, m->i, run->n_steps, e);
     if (!code && (m->stack.n_hooks || preview_wanted()))
         code = hooks_estimate(m, x, level, e);
+    tensor_unref(x);
+    code = code ? code : estimate_side(m->sampler, e);
     if (code) {
         estimate_free(e);
         free(e);
@@ -218,9 +243,11 @@ static int walk(struct sampling *m, struct context *context, kiln_tensor *x, dou
         }
         for (int64_t i = 0; i < m->rows.n; i++)
             ((double *)(uintptr_t)m->rows.t)[i] = m->levels[m->i].t;
+        kiln_tensor *side;
+        e = e ? e : instance_side(m->sampler, x, TENSOR_UPDATE, &side);
         if (!e) {
             instance_enter(m->sampler, context);
-            e = instance_leave(m->sampler, ops->step(self, &m->run, m->i, x));
+            e = instance_leave(m->sampler, ops->step(self, &m->run, m->i, side));
         }
         take_back(m);
         for (size_t k = 0; k < m->stack.n_hooks && !e; k++) {
@@ -230,17 +257,14 @@ static int walk(struct sampling *m, struct context *context, kiln_tensor *x, dou
             if (instance_node(h->instance)->hook->after)
                 e = call_hook(m, h, &step, x, instance_node(h->instance)->hook->after);
         }
-        if (!e && check_finite(x)) {
-            fail(KILN_ERR_INTERNAL, "step %u of %u (t = %g) gives values that are not finite",
-                 m->i + 1, m->run.n_steps, m->levels[m->i].t);
-            e = node_fail(m->sampler->bound, KILN_ERR_INTERNAL);
-        }
+        const struct finite_step where = {m->i, m->run.n_steps, m->levels[m->i].t};
+        e = e ? e : finite_check(x, m->sampler->bound, &where);
         if (!e && m->x0)
             preview(m->x0, m->rows.lo, m->rows.hi, m->i + 1 == m->run.n_steps);
     }
     tensor_unref(m->x0);
     m->x0 = NULL;
-    return e;
+    return e ? e : finite_settle();
 }
 
 // The rows of equal t, on their own way.
@@ -284,6 +308,7 @@ static int run_cohort(struct sampling *m, struct state *s, const int64_t *row, i
     e = instance_leave(m->sampler, e);
     if (!e)
         e = tensor_pick_rows(s->image, n, row, &x);
+    e = e ? e : instance_inputs(m->sampler, (const kiln_tensor **)(uintptr_t)in, n_in);
     if (!e)
         e = stack_rows(&m->stack, &m->rows, row, prompt);
     if (!e) {
@@ -297,12 +322,12 @@ static int run_cohort(struct sampling *m, struct state *s, const int64_t *row, i
                             .priv = m};
         e = walk(m, context, x, from, to);
     }
-    size_t bytes = e ? 0 : tensor_bytes(x) / (size_t)n;
-    for (int64_t i = 0; i < n && !e; i++) {
-        memcpy((char *)tensor_data(s->image) + (size_t)row[i] * bytes,
-               (char *)tensor_data(x) + (size_t)i * bytes, bytes);
+    for (int64_t i = 0; i < n && !e; i++)
         t_end[row[i]] = levels[steps].t < 0 ? KILN_CLEAN : levels[steps].t;
-    }
+    if (!e && n == s->n)  // all there are, in their order
+        state_set_image(s, tensor_ref(x));
+    for (int64_t i = 0; i < n && n < s->n && !e; i++)
+        e = tensor_copy_rows(s->image, row[i], x, i, 1);
     tensor_unref(x);
     free(levels);
     free(text);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "tensor.h"
 
 enum {
     GAP = 2,    // columns between images; one line below them
@@ -226,6 +227,8 @@ static void fit(struct picture *p, int64_t width)
 int show_images(FILE *out, const kiln_tensor *image, double lo, double hi, int width,
                 enum show_colour mode)
 {
+    if (tensor_home(image))
+        return KILN_ERR_DEVICE;
     if (image->ndim != 4 || !kiln_f32(image))
         return fail(KILN_ERR_SHAPE, "an image is F32 NxCxHxW");
     if (!(hi > lo))

@@ -240,6 +240,7 @@ int stack_build(struct state *s, const char *who, struct stack *out)
 
 static void free_rows(struct stack *k)
 {
+    stack_cond_free(k);
     for (size_t i = 0; i < k->n_layers; i++) {
         inputs_free(k->layer[i]->in, k->layer[i]->n_in);
         k->layer[i]->in = NULL;
@@ -274,15 +275,17 @@ static int prepare_aux(struct stack *k, struct layer *l, const kiln_rows *rows)
         return KILN_OK;
     const kiln_tensor *x = k->state->image;
     int64_t shape[4] = {rows->n, net->aux, x->shape[2], x->shape[3]};
-    int e = tensor_new(KILN_F32, 4, shape, &l->aux);
+    kiln_tensor *aux;
+    int e = tensor_new_on(instance_device(l->instance), KILN_F32, 4, shape, &aux);
     if (e)
         return e;
+    l->aux = tensor_taken(aux);
     kiln_rows r = *rows;
     r.in = l->in;
     r.n_in = l->n_in;
     struct context context = {.state = k->state, .use = l->line->use, .line = l->line};
     instance_enter(l->instance, &context);
-    return instance_leave(l->instance, ops->prepare(l->instance->self, &r, l->aux));
+    return instance_leave(l->instance, ops->prepare(l->instance->self, &r, aux));
 }
 
 int stack_rows(struct stack *k, const kiln_rows *rows, const int64_t *row,
@@ -295,6 +298,7 @@ int stack_rows(struct stack *k, const kiln_rows *rows, const int64_t *row,
     for (size_t i = 0; i < k->n_layers && !e; i++) {
         struct layer *l = k->layer[i];
         e = line_inputs(k->state, l->line, rows->n, row, &l->in, &l->n_in);
+        e = e ? e : instance_inputs(l->instance, l->in, l->n_in);
         if (e)
             return node_fail(l->line->bound, e);
         if (l->instance->net)
@@ -303,6 +307,7 @@ int stack_rows(struct stack *k, const kiln_rows *rows, const int64_t *row,
     for (size_t i = 0; i < k->n_hooks && !e; i++) {
         struct hook *h = &k->hook[i];
         e = line_inputs(k->state, h->line, rows->n, row, &h->in, &h->n_in);
+        e = e ? e : instance_inputs(h->instance, h->in, h->n_in);
         if (e)
             return node_fail(h->line->bound, e);
     }

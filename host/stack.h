@@ -5,6 +5,7 @@
 #define HOST_STACK_H
 
 #include "instance.h"
+#include "levels.h"
 
 struct layer {
     struct instance *instance;
@@ -35,7 +36,8 @@ struct stack {
     // Rows of the run in hand, set by stack_rows.
     const kiln_rows *rows;
     const int64_t *row_prompt;  // [n] handles, -1 none
-    kiln_rows rows_of_layer;
+    struct levels levels;       // of the question in hand
+    struct rows_of_cond *cond;  // rows of conditions, until the rows of the run change
 };
 
 // Builds the tree from the State's pending lines, encodes all prompts that it can ask for, frees
@@ -57,6 +59,11 @@ void estimate_free(kiln_estimate *e);
 // value of kind from, about x at these levels, as kind to; *out is new.
 int estimate_convert(const kiln_tensor *value, int from, int to, const kiln_tensor *x,
                      const kiln_level *level, kiln_tensor **out);
+
+// The conditions of a call of a net: [n_cond] tensors [n,...] for these prompts (handles).
+int stack_cond(struct stack *k, const struct instance *net, int64_t n, const int64_t *prompt,
+               const kiln_tensor *const **out);
+void stack_cond_free(struct stack *k);
 
 int predictor_load(struct instance *x, struct context *context);
 

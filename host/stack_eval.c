@@ -4,98 +4,10 @@
 #include <string.h>
 
 #include "error.h"
+#include "finite.h"
 #include "query.h"
 #include "runtime.h"
 #include "stack.h"
-
-// ---- kinds of estimates -------------------------------------------------------------------------
-
-// value' = a value + b x. With x = alpha x0 + sigma e, v = alpha e - sigma x0, flow = e - x0.
-static int coefficients(int from, int to, double alpha, double sigma, double *a, double *b)
-{
-    // e = e_a value + e_b x, from each kind; then the wanted kind from e and x.
-    double e_a, e_b, n;
-    switch (from) {
-    case KILN_EPS:
-        e_a = 1, e_b = 0;
-        break;
-    case KILN_X0:
-        if (sigma <= 0)
-            return 0;
-        e_a = -alpha / sigma, e_b = 1 / sigma;
-        break;
-    case KILN_V:
-        n = alpha * alpha + sigma * sigma;
-        e_a = alpha / n, e_b = sigma / n;
-        break;
-    case KILN_FLOW:
-        n = alpha + sigma;
-        e_a = alpha / n, e_b = 1 / n;
-        break;
-    default:
-        return 0;
-    }
-    // x0 directly where the way over e divides by sigma or alpha.
-    double x_a, x_b;
-    if (from == KILN_V)
-        n = alpha * alpha + sigma * sigma, x_a = -sigma / n, x_b = alpha / n;
-    else if (from == KILN_FLOW)
-        n = alpha + sigma, x_a = -sigma / n, x_b = 1 / n;
-    else if (alpha > 0)
-        x_a = -sigma * e_a / alpha, x_b = (1 - sigma * e_b) / alpha;
-    else
-        return 0;
-    switch (to) {
-    case KILN_EPS:
-        *a = e_a, *b = e_b;
-        return 1;
-    case KILN_X0:
-        *a = x_a, *b = x_b;
-        return 1;
-    case KILN_V:
-        *a = alpha * e_a - sigma * x_a, *b = alpha * e_b - sigma * x_b;
-        return 1;
-    default:
-        *a = e_a - x_a, *b = e_b - x_b;
-        return to == KILN_FLOW;
-    }
-}
-
-int estimate_convert(const kiln_tensor *value, int from, int to, const kiln_tensor *x,
-                     const kiln_level *level, kiln_tensor **out)
-{
-    if (from == to || !to) {
-        *out = tensor_ref(value);
-        return KILN_OK;
-    }
-    int e = tensor_new(KILN_F32, value->ndim, value->shape, out);
-    if (e)
-        return e;
-    int64_t n = value->shape[0], row = n ? kiln_numel(value) / n : 0;
-    for (int64_t i = 0; i < n; i++) {
-        double a, b;
-        if (from == KILN_X0 && to == KILN_EPS && level[i].sigma <= 0)
-            a = b = 0;  // no noise, and none is estimated
-        else if (!coefficients(from, to, level[i].alpha, level[i].sigma, &a, &b)) {
-            tensor_unref(*out);
-            *out = NULL;
-            return fail(KILN_ERR_UNSUPPORTED, "an estimate cannot be converted at t = %g",
-                        level[i].t);
-        }
-        const float *v = kiln_f32(value) + i * row, *p = kiln_f32(x) + i * row;
-        float *o = kiln_f32(*out) + i * row;
-        for (int64_t j = 0; j < row; j++)
-            o[j] = (float)(a * (double)v[j] + b * (double)p[j]);
-    }
-    return KILN_OK;
-}
-
-void estimate_free(kiln_estimate *e)
-{
-    tensor_unref(e->value);
-    tensor_unref(e->var);
-    e->value = e->var = NULL;
-}
 
 // ---- queries ------------------------------------------------------------------------------------
 
@@ -130,6 +42,30 @@ static struct query *query_new(struct layer *layer, const kiln_query *from, cons
     return q;
 }
 
+// q as an instance sees it: on the side that it works on.
+static int see(struct stack *k, const struct layer *l, const kiln_query *q, kiln_query *seen)
+{
+    kiln_tensor *x, *aux;
+    *seen = *q;
+    int e = instance_side(l->instance, q->x, TENSOR_READ, &x);
+    e = e ? e : instance_side(l->instance, q->aux, TENSOR_READ, &aux);
+    e = e ? e : levels_on(&k->levels, instance_device(l->instance), seen);
+    if (e)
+        return e;
+    seen->x = x;
+    seen->aux = aux;
+    seen->in = l->in;
+    seen->n_in = l->n_in;
+    return KILN_OK;
+}
+
+// A child's tensor as expand left it: the one that was seen, or a new one that is the child's own.
+static const kiln_tensor *child_tensor(const kiln_tensor *now, const kiln_tensor *seen,
+                                       const kiln_tensor *of_parent)
+{
+    return now == seen ? of_parent : tensor_taken(now);
+}
+
 static int expand(struct stack *k, struct query *q)
 {
     struct layer *l = q->layer;
@@ -137,13 +73,14 @@ static int expand(struct stack *k, struct query *q)
     const kiln_combinator_ops *ops = node->combinator;
     if (!ops)
         return KILN_OK;  // a predictor
-    q->q.in = l->in;
-    q->q.n_in = l->n_in;
     struct context context = {.state = k->state, .use = l->line->use, .line = l->line};
-    int n = (int)l->n_children, e;
+    kiln_query seen;
+    int n = (int)l->n_children, e = see(k, l, &q->q, &seen);
+    if (e)
+        return e;
     if (ops->arity) {
         instance_enter(l->instance, &context);
-        n = ops->arity(l->instance->self, &q->q);
+        n = ops->arity(l->instance->self, &seen);
         e = instance_leave(l->instance, n < 0 ? n : KILN_OK);
         if (e)
             return e;
@@ -155,16 +92,23 @@ static int expand(struct stack *k, struct query *q)
     q->child = xcalloc((size_t)n, sizeof(*q->child));
     kiln_query **child = xcalloc((size_t)n, sizeof(kiln_query *));
     for (; q->n_children < (size_t)n; q->n_children++) {
-        struct query *c = query_new(NULL, &q->q, q->prompt);
+        struct query *c = query_new(NULL, &seen, q->prompt);
         c->q.branch = l->line->n_branches ? (uint32_t)(q->n_children % l->n_children) : 0;
         c->q.prompt = -1;
         q->child[q->n_children] = c;
         child[q->n_children] = &c->q;
     }
     instance_enter(l->instance, &context);
-    e = ops->expand ? ops->expand(l->instance->self, &q->q, child) : KILN_OK;
+    e = ops->expand ? ops->expand(l->instance->self, &seen, child) : KILN_OK;
     e = instance_leave(l->instance, e);
     free(child);
+    for (size_t i = 0; i < q->n_children; i++) {
+        struct query *c = q->child[i];
+        c->q.x = child_tensor(c->q.x, seen.x, q->q.x);
+        c->q.aux = child_tensor(c->q.aux, seen.aux, q->q.aux);
+        c->given_x = q->q.x;
+        c->given_aux = q->q.aux;
+    }
     for (size_t i = 0; i < q->n_children && !e; i++) {
         struct query *c = q->child[i];
         if (c->q.branch >= l->n_children) {
@@ -218,109 +162,96 @@ static void collect(struct query *q, struct leaves *list)
 // The rows of all questions to one net, gathered for one call.
 struct call {
     kiln_query q;
-    kiln_tensor *x, *aux, *t, *alpha, *sigma, **cond;
-    kiln_level *level;
+    kiln_tensor *x, *aux;
+    struct levels levels;
     kiln_estimate out;
 };
 
-static void call_free(struct call *c, uint32_t n_cond)
+static void call_free(struct call *c)
 {
     tensor_unref(c->x);
     tensor_unref(c->aux);
-    tensor_unref(c->t);
-    tensor_unref(c->alpha);
-    tensor_unref(c->sigma);
-    for (uint32_t i = 0; c->cond && i < n_cond; i++)
-        tensor_unref(c->cond[i]);
-    free(c->cond);
-    free(c->level);
+    levels_free(&c->levels);
     estimate_free(&c->out);
 }
 
-static kiln_tensor *const *find_cond(const struct instance *x, int64_t prompt)
-{
-    if (prompt < 0)
-        prompt = prompt_handle("");
-    for (size_t i = 0; i < x->n_cond; i++)
-        if (x->cond[i].prompt == prompt)
-            return x->cond[i].tensor;
-    return NULL;
-}
-
-static int new_rows(int64_t n, const kiln_tensor *like, kiln_tensor **out)
+static int new_rows(const struct instance *net, int64_t n, const kiln_tensor *like,
+                    kiln_tensor **out)
 {
     int64_t shape[TENSOR_MAX_DIM] = {n};
     for (int32_t i = 1; i < like->ndim; i++)
         shape[i] = like->shape[i];
-    return tensor_new(tensor_dtype(like), like->ndim, shape, out);
+    int e = tensor_new_on(instance_device(net), tensor_dtype(like), like->ndim, shape, out);
+    *out = tensor_taken(*out);
+    return e;
 }
 
-// One row of the gathered call: row r of question p becomes row i.
-static int gather_row(struct call *c, struct query *p, int64_t r, int64_t i)
+// Rows [from, from + n) of a question become rows [to, to + n) of the call.
+static int gather(struct call *c, const struct query *p, int64_t from, int64_t to, int64_t n,
+                  kiln_level *level, int64_t *prompt)
 {
-    struct instance *net = p->layer->instance;
-    size_t bytes = tensor_bytes(c->x) / (size_t)c->x->shape[0];
-    memcpy((char *)tensor_data(c->x) + (size_t)i * bytes,
-           (char *)tensor_data(p->q.x) + (size_t)r * bytes, bytes);
-    if (c->aux) {
-        bytes = tensor_bytes(c->aux) / (size_t)c->aux->shape[0];
-        memcpy((char *)tensor_data(c->aux) + (size_t)i * bytes,
-               (char *)tensor_data(p->q.aux) + (size_t)r * bytes, bytes);
+    int e = tensor_copy_rows(c->x, to, p->q.x, from, n);
+    if (!e && c->aux)
+        e = tensor_copy_rows(c->aux, to, p->q.aux, from, n);
+    for (int64_t i = 0; i < n; i++) {
+        level[to + i] = p->q.level[from + i];
+        prompt[to + i] = p->prompt[from + i];
     }
-    c->level[i] = p->q.level[r];
-    kiln_f32(c->t)[i] = (float)c->level[i].t;
-    kiln_f32(c->alpha)[i] = (float)c->level[i].alpha;
-    kiln_f32(c->sigma)[i] = (float)c->level[i].sigma;
-    uint32_t n_cond = net->net->net.n_cond;
-    kiln_tensor *const *cond = n_cond ? find_cond(net, p->prompt[r]) : NULL;
-    if (n_cond && !cond)
-        return fail(KILN_ERR_INTERNAL, "the prompt \"%s\" was not encoded",
-                    prompt_text(p->prompt[r]));
-    for (uint32_t k = 0; k < n_cond; k++) {
-        bytes = tensor_bytes(cond[k]);
-        memcpy((char *)tensor_data(c->cond[k]) + (size_t)i * bytes, tensor_data(cond[k]), bytes);
-    }
-    return KILN_OK;
+    return e;
 }
 
-static int call_new(struct call *c, struct query *like, int64_t n)
+// A call of the next n rows, beginning with row *row of question **q, which go on.
+static int call_new(struct stack *k, struct call *c, struct query ***q, int64_t *row, int64_t n)
 {
-    const kiln_net *net = &like->layer->instance->net->net;
-    *c = (struct call){.q = like->q, .out = {.size = sizeof(kiln_estimate), .pred = net->pred}};
-    c->level = xcalloc((size_t)n, sizeof(*c->level));
-    int e = new_rows(n, like->q.x, &c->x);
+    const struct query *like = **q;
+    const struct instance *net = like->layer->instance;
+    const kiln_net *described = &net->net->net;
+    *c = (struct call){.q = like->q, .out = {.size = sizeof(kiln_estimate)}};
+    c->out.pred = described->pred;
+    kiln_level *level = xcalloc((size_t)n, sizeof(*level));
+    int64_t *prompt = xcalloc((size_t)n, sizeof(*prompt));
+    int e = new_rows(net, n, like->q.x, &c->x);
     if (!e && like->q.aux)
-        e = new_rows(n, like->q.aux, &c->aux);
-    e = e ? e : tensor_new(KILN_F32, 1, &n, &c->t);
-    e = e ? e : tensor_new(KILN_F32, 1, &n, &c->alpha);
-    e = e ? e : tensor_new(KILN_F32, 1, &n, &c->sigma);
-    e = e ? e : new_rows(n, like->q.x, &c->out.value);
-    if (!e && net->variance == KILN_VARIANCE_LEARNED_RANGE)
-        e = new_rows(n, like->q.x, &c->out.var);
-    c->cond = xcalloc(net->n_cond, sizeof(kiln_tensor *));
-    kiln_tensor *const *cond =
-        net->n_cond ? find_cond(like->layer->instance, like->prompt[0]) : NULL;
-    for (uint32_t k = 0; cond && k < net->n_cond && !e; k++) {
-        int64_t shape[TENSOR_MAX_DIM] = {n};
-        for (int32_t i = 0; i < cond[k]->ndim; i++)
-            shape[i + 1] = cond[k]->shape[i];
-        e = tensor_new(tensor_dtype(cond[k]), cond[k]->ndim + 1, shape, &c->cond[k]);
+        e = new_rows(net, n, like->q.aux, &c->aux);
+    e = e ? e : new_rows(net, n, like->q.x, &c->out.value);
+    if (!e && described->variance == KILN_VARIANCE_LEARNED_RANGE)
+        e = new_rows(net, n, like->q.x, &c->out.var);
+    for (int64_t at = 0, part; at < n && !e; at += part) {
+        int64_t left = (**q)->q.x->shape[0] - *row;
+        part = left < n - at ? left : n - at;
+        e = gather(c, **q, *row, at, part, level, prompt);
+        *row += part;
+        if (part == left)
+            ++*q, *row = 0;
     }
-    if (!e && net->n_cond && !cond)
-        e = fail(KILN_ERR_INTERNAL, "the prompt \"%s\" was not encoded",
-                 prompt_text(like->prompt[0]));
+    e = e ? e : levels_new(&c->levels, n, level);
+    e = e ? e : stack_cond(k, net, n, prompt, &c->q.cond);
     c->q.size = sizeof(c->q);
-    c->q.x = c->x;
-    c->q.aux = c->aux;
-    c->q.t = c->t;
-    c->q.alpha = c->alpha;
-    c->q.sigma = c->sigma;
-    c->q.level = c->level;
-    c->q.net = net;
-    c->q.cond = (const kiln_tensor *const *)c->cond;
+    c->q.net = described;
     c->q.in = NULL;
     c->q.n_in = 0;
+    free(level);
+    free(prompt);
     return e;
+}
+
+static int predict(struct stack *k, struct layer *l, struct call *c)
+{
+    struct instance *net = l->instance;
+    struct context context = {.state = k->state, .use = l->line->use};
+    kiln_estimate out = c->out;
+    kiln_tensor *x, *aux;
+    instance_enter(net, &context);
+    int e = levels_on(&c->levels, instance_device(net), &c->q);
+    e = e ? e : instance_side(net, c->x, TENSOR_READ, &x);
+    e = e ? e : instance_side(net, c->aux, TENSOR_READ, &aux);
+    e = e ? e : instance_side(net, c->out.value, TENSOR_WRITE, &out.value);
+    e = e ? e : instance_side(net, c->out.var, TENSOR_WRITE, &out.var);
+    c->q.x = x;
+    c->q.aux = aux;
+    e = instance_leave(net, e ? e : instance_node(net)->predictor->predict(net->self, &c->q, &out));
+    c->out.pred = out.pred;
+    return e ? e : finite_check(c->out.value, net->bound, NULL);
 }
 
 // Questions [first, last) of one net, of one shape.
@@ -331,41 +262,31 @@ static int ask(struct stack *k, struct query **q, size_t n_questions)
     int e = KILN_OK;
     for (size_t i = 0; i < n_questions; i++) {
         total += q[i]->q.x->shape[0];
-        e = e ? e : new_rows(q[i]->q.x->shape[0], q[i]->q.x, &q[i]->answer.value);
+        e = e ? e : new_rows(net, q[i]->q.x->shape[0], q[i]->q.x, &q[i]->answer.value);
         if (!e && net->net->net.variance == KILN_VARIANCE_LEARNED_RANGE)
-            e = new_rows(q[i]->q.x->shape[0], q[i]->q.x, &q[i]->answer.var);
+            e = new_rows(net, q[i]->q.x->shape[0], q[i]->q.x, &q[i]->answer.var);
         q[i]->answer.pred = net->net->net.pred;
     }
-    size_t from = 0, to = 0;
+    struct query **from = q, **to = q;
     int64_t from_row = 0, to_row = 0;
     for (; at < total && !e; at += rows) {
         rows = runtime.max_batch > 0 && total - at > runtime.max_batch ? runtime.max_batch
                                                                        : total - at;
         struct call c;
-        e = call_new(&c, q[from], rows);
-        for (int64_t i = 0; i < rows && !e; i++) {
-            e = gather_row(&c, q[from], from_row, i);
-            if (++from_row == q[from]->q.x->shape[0])
-                from++, from_row = 0;
-        }
-        struct context context = {.state = k->state, .use = q[0]->layer->line->use};
-        instance_enter(net, &context);
-        if (!e)
-            e = instance_node(net)->predictor->predict(net->self, &c.q, &c.out);
-        e = instance_leave(net, e);
-        if (!e && check_finite(c.out.value))
-            e = node_fail(net->bound, KILN_ERR_INTERNAL);
-        for (int64_t i = 0; i < rows && !e; i++) {
-            size_t bytes = tensor_bytes(c.x) / (size_t)rows;
-            memcpy((char *)tensor_data(q[to]->answer.value) + (size_t)to_row * bytes,
-                   (char *)tensor_data(c.out.value) + (size_t)i * bytes, bytes);
-            if (c.out.var)
-                memcpy((char *)tensor_data(q[to]->answer.var) + (size_t)to_row * bytes,
-                       (char *)tensor_data(c.out.var) + (size_t)i * bytes, bytes);
-            if (++to_row == q[to]->q.x->shape[0])
+        struct layer *layer = (*from)->layer;
+        e = call_new(k, &c, &from, &from_row, rows);
+        e = e ? e : predict(k, layer, &c);
+        for (int64_t i = 0, part; i < rows && !e; i += part) {
+            int64_t left = (*to)->q.x->shape[0] - to_row;
+            part = left < rows - i ? left : rows - i;
+            e = tensor_copy_rows((*to)->answer.value, to_row, c.out.value, i, part);
+            if (!e && c.out.var)
+                e = tensor_copy_rows((*to)->answer.var, to_row, c.out.var, i, part);
+            to_row += part;
+            if (part == left)
                 to++, to_row = 0;
         }
-        call_free(&c, net->net->net.n_cond);
+        call_free(&c);
     }
     return e;
 }
@@ -396,6 +317,36 @@ static int ask_all(struct stack *k, struct leaves *list)
 
 // ---- back up ------------------------------------------------------------------------------------
 
+// Answers of the children, of the kind that reduce works on.
+static int answers(struct stack *k, struct query *q, uint32_t *pred);
+
+static int call_reduce(struct stack *k, struct query *q)
+{
+    struct layer *l = q->layer;
+    const kiln_combinator_ops *ops = instance_node(l->instance)->combinator;
+    struct context context = {.state = k->state, .use = l->line->use, .line = l->line};
+    kiln_estimate *side = xcalloc(q->n_children + 1, sizeof(*side)), *out = &side[q->n_children];
+    const kiln_estimate **answer = xcalloc(q->n_children, sizeof(*answer));
+    kiln_query seen;
+    instance_enter(l->instance, &context);
+    int e = see(k, l, &q->q, &seen);
+    for (size_t i = 0; i <= q->n_children && !e; i++) {
+        const int own = i == q->n_children;
+        const kiln_estimate *of = own ? &q->answer : &q->child[i]->answer;
+        const enum tensor_use use = own ? TENSOR_UPDATE : TENSOR_READ;
+        side[i] = *of;
+        e = instance_side(l->instance, of->value, use, &side[i].value);
+        e = e ? e : instance_side(l->instance, of->var, use, &side[i].var);
+        if (!own)
+            answer[i] = &side[i];
+    }
+    e = instance_leave(l->instance, e ? e : ops->reduce(l->instance->self, &seen, answer, out));
+    q->answer.pred = out->pred;
+    free(side);
+    free(answer);
+    return e;
+}
+
 static int reduce(struct stack *k, struct query *q)
 {
     if (q->twin) {
@@ -408,39 +359,36 @@ static int reduce(struct stack *k, struct query *q)
         return KILN_OK;
     const kiln_combinator_ops *ops = instance_node(q->layer->instance)->combinator;
     uint32_t pred = ops->pred;
-    const kiln_estimate **answer = xcalloc(q->n_children, sizeof(*answer));
+    int e = answers(k, q, &pred);
+    const kiln_estimate *first = &q->child[0]->answer;
+    if (!e) {
+        q->answer.pred = pred;
+        e = tensor_clone(first->value, &q->answer.value);
+    }
+    if (!e && first->var)
+        e = tensor_clone(first->var, &q->answer.var);
+    return e || !ops->reduce ? e : call_reduce(k, q);
+}
+
+static int answers(struct stack *k, struct query *q, uint32_t *pred)
+{
     int e = KILN_OK;
     for (size_t i = 0; i < q->n_children && !e; i++) {
         struct query *c = q->child[i];
+        kiln_tensor *value;
         e = reduce(k, c);
         if (e)
             break;
-        if (!pred)
-            pred = c->answer.pred;
-        kiln_tensor *value;
-        e = estimate_convert(c->answer.value, (int)c->answer.pred, (int)pred, c->q.x, c->q.level,
+        if (!*pred)
+            *pred = c->answer.pred;
+        e = estimate_convert(c->answer.value, (int)c->answer.pred, (int)*pred, c->q.x, c->q.level,
                              &value);
         if (e)
             break;
         tensor_unref(c->answer.value);
         c->answer.value = value;
-        c->answer.pred = pred;
-        answer[i] = &c->answer;
+        c->answer.pred = *pred;
     }
-    if (!e) {
-        q->answer.pred = pred;
-        e = tensor_clone(answer[0]->value, &q->answer.value);
-    }
-    if (!e && answer[0]->var)
-        e = tensor_clone(answer[0]->var, &q->answer.var);
-    if (!e && ops->reduce) {
-        struct context context = {
-            .state = k->state, .use = q->layer->line->use, .line = q->layer->line};
-        instance_enter(q->layer->instance, &context);
-        e = ops->reduce(q->layer->instance->self, &q->q, answer, &q->answer);
-        e = instance_leave(q->layer->instance, e);
-    }
-    free(answer);
     return e;
 }
 
@@ -451,21 +399,11 @@ int stack_eval(struct stack *k, int pred, const kiln_tensor *x, kiln_level level
     kiln_query q = {
         .size = sizeof(q), .x = x, .net = k->net, .step = step, .n_steps = n_steps, .prompt = -1};
     kiln_level *levels = xcalloc((size_t)n, sizeof(*levels));
-    kiln_tensor *t = NULL, *alpha = NULL, *sigma = NULL;
     struct leaves list = {0};
     struct query *top = NULL;
-    int e = tensor_new(KILN_F32, 1, &n, &t);
-    e = e ? e : tensor_new(KILN_F32, 1, &n, &alpha);
-    e = e ? e : tensor_new(KILN_F32, 1, &n, &sigma);
-    for (int64_t i = 0; i < n && !e; i++) {
+    for (int64_t i = 0; i < n; i++)
         levels[i] = level;
-        kiln_f32(t)[i] = (float)level.t;
-        kiln_f32(alpha)[i] = (float)level.alpha;
-        kiln_f32(sigma)[i] = (float)level.sigma;
-    }
-    q.t = t;
-    q.alpha = alpha;
-    q.sigma = sigma;
+    int e = levels_new(&k->levels, n, levels);
     q.level = levels;
     for (size_t i = 0; i < k->n_layers; i++)
         if (k->layer[i]->aux)
@@ -492,8 +430,6 @@ int stack_eval(struct stack *k, int pred, const kiln_tensor *x, kiln_level level
     query_free(top);
     free(list.q);
     free(levels);
-    tensor_unref(t);
-    tensor_unref(alpha);
-    tensor_unref(sigma);
+    levels_free(&k->levels);
     return e;
 }

@@ -204,14 +204,20 @@ int tensor_pick_rows(const kiln_tensor *t, int64_t n, const int64_t *from, kiln_
     int64_t shape[TENSOR_MAX_DIM] = {n};
     for (int32_t k = 1; k < t->ndim; k++)
         shape[k] = t->shape[k];
-    int e = tensor_new(tensor_dtype(t), t->ndim, shape, out);
+    int e = tensor_new_on(tensor_place(t), tensor_dtype(t), t->ndim, shape, out);
     if (e)
         return e;
-    size_t row = t->shape[0] ? tensor_bytes(t) / (size_t)t->shape[0] : 0;
-    for (int64_t i = 0; i < n; i++)
-        memcpy((char *)tensor_data(*out) + (size_t)i * row,
-               (const char *)tensor_data(t) + (size_t)from[i] * row, row);
-    return KILN_OK;
+    *out = tensor_taken(*out);
+    for (int64_t i = 0, run; i < n && !e; i += run) {
+        for (run = 1; i + run < n && from[i + run] == from[i] + run;)
+            run++;
+        e = tensor_copy_rows(*out, i, t, from[i], run);
+    }
+    if (e) {
+        tensor_unref(*out);
+        *out = NULL;
+    }
+    return e;
 }
 
 int state_map_rows(struct state *s, int64_t n, const int64_t *from)
@@ -366,6 +372,10 @@ static int range_chunk(void *ctx, int64_t begin, int64_t end, int64_t chunk)
 static int to_range(const kiln_tensor *t, double lo, double hi, double to_lo, double to_hi,
                     kiln_tensor *out)
 {
+    int e = tensor_home(t);
+    e = e ? e : tensor_home_own(out);
+    if (e)
+        return e;
     struct range_job job = {kiln_f32(t), kiln_f32(out), lo, (to_hi - to_lo) / (hi - lo), to_lo};
     return pool_for(kiln_numel(t), 1 << 18, range_chunk, &job);
 }

@@ -243,7 +243,8 @@ static int write_document(int fd, struct writing *w)
     e = e ? e : fd_write(fd, "standard output", head, bytes);
     for (size_t i = 0; i < w->n && !e; i++) {
         const kiln_tensor *t = w->tensor[order[i]];
-        if (tensor_bytes(t))
+        e = tensor_home(t);
+        if (!e && tensor_bytes(t))
             e = fd_write(fd, "standard output", tensor_data(t), tensor_bytes(t));
     }
     free(head);

@@ -8,30 +8,20 @@
 
 #include "error.h"
 #include "kernels/half.h"
-
-struct tensor {
-    kiln_tensor t;  // first: handed out as kiln_tensor *
-    int64_t shape[TENSOR_MAX_DIM], strides[TENSOR_MAX_DIM];
-    atomic_int refs;
-    void (*release)(void *);
-    void *owner;
-    size_t block;  // bytes taken from the pool, 0: wrapped
-};
+#include "twin.h"
 
 // Freed blocks wait here by size class, eight classes to a power of two, so that a loop over equal
 // shapes asks the system for memory once and touches pages that are mapped already.
-enum { CLASSES = 8 * 64 };
 struct block {
     struct block *next;
 };
 static struct {
     pthread_mutex_t lock;
-    struct block *free[CLASSES];
+    struct block *free[BLOCK_CLASSES];
     size_t used, peak, cached, limit;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-// Rounds up to the size of a class; 0 on overflow.
-static size_t class_of(size_t bytes, int *index)
+size_t block_class(size_t bytes, int *index)
 {
     if (bytes < 64)
         bytes = 64;
@@ -47,7 +37,7 @@ static size_t class_of(size_t bytes, int *index)
 
 static void pool_trim(void)  // under the lock
 {
-    for (int i = 0; i < CLASSES; i++)
+    for (int i = 0; i < BLOCK_CLASSES; i++)
         while (pool.free[i]) {
             struct block *b = pool.free[i];
             pool.free[i] = b->next;
@@ -84,7 +74,7 @@ static void *pool_take(size_t size, int index)
 static void pool_give(void *p, size_t size)
 {
     int index = 0;
-    class_of(size, &index);
+    block_class(size, &index);
     pthread_mutex_lock(&pool.lock);
     struct block *b = p;
     b->next = pool.free[index];
@@ -153,7 +143,7 @@ const char *shape_text(int32_t ndim, const int64_t *shape)
     return ndim ? s : "scalar";
 }
 
-static int make(int dtype, int32_t ndim, const int64_t *shape, struct tensor **out, size_t *bytes)
+int tensor_make(int dtype, int32_t ndim, const int64_t *shape, struct tensor **out, size_t *bytes)
 {
     *out = NULL;
     size_t size = dtype_size(dtype);
@@ -186,27 +176,49 @@ static int make(int dtype, int32_t ndim, const int64_t *shape, struct tensor **o
         stride *= shape[i];
     }
     atomic_init(&t->refs, 1);
+    t->valid = ON_HOST;
     *out = t;
     *bytes = size;
     return KILN_OK;
+}
+
+int tensor_host_room(struct tensor *t)
+{
+    int index;
+    size_t bytes = tensor_bytes(&t->t);
+    t->block = block_class(bytes, &index);
+    t->t.data = t->block ? pool_take(t->block, index) : NULL;
+    if (t->t.data)
+        return KILN_OK;
+    t->block = 0;
+    return fail(KILN_ERR_MEMORY, "%zu MB for a tensor of %s are not to be had%s", (bytes >> 20) + 1,
+                shape_text(t->t.ndim, t->shape), pool.limit ? " within --max-memory" : "");
+}
+
+void tensor_host_drop(struct tensor *t)
+{
+    if (t->block)
+        pool_give(t->t.data, t->block);
+    if (t->release)
+        t->release(t->owner);
+    t->release = NULL;
+    t->wrapped = 0;
+    t->t.data = NULL;
+    t->block = 0;
 }
 
 int tensor_new(int dtype, int32_t ndim, const int64_t *shape, kiln_tensor **out)
 {
     struct tensor *t;
     size_t bytes;
-    int index;
     *out = NULL;
-    int e = make(dtype, ndim, shape, &t, &bytes);
+    int e = tensor_make(dtype, ndim, shape, &t, &bytes);
     if (e)
         return e;
-    t->block = class_of(bytes, &index);
-    t->t.data = t->block ? pool_take(t->block, index) : NULL;
-    if (!t->t.data) {
+    e = tensor_host_room(t);
+    if (e) {
         free(t);
-        return fail(KILN_ERR_MEMORY, "%zu MB for a tensor of %s are not to be had%s",
-                    (bytes >> 20) + 1, shape_text(ndim, shape),
-                    pool.limit ? " within --max-memory" : "");
+        return e;
     }
     *out = &t->t;
     return KILN_OK;
@@ -218,48 +230,42 @@ int tensor_wrap(int dtype, int32_t ndim, const int64_t *shape, void *data, void 
     struct tensor *t;
     size_t bytes;
     *out = NULL;
-    int e = make(dtype, ndim, shape, &t, &bytes);
+    int e = tensor_make(dtype, ndim, shape, &t, &bytes);
     if (e)
         return e;
     t->t.data = data;
+    t->wrapped = 1;
     t->release = release;
     t->owner = owner;
     *out = &t->t;
     return KILN_OK;
 }
 
-static struct tensor *mutable(const kiln_tensor *t)
-{
-    return (struct tensor *)(uintptr_t)t;
-}
-
 kiln_tensor *tensor_ref(const kiln_tensor *t)
 {
     if (t)
-        atomic_fetch_add(&mutable(t)->refs, 1);
+        atomic_fetch_add(&tensor_owner(t)->refs, 1);
     return (kiln_tensor *)(uintptr_t)t;
 }
 
 void tensor_unref(const kiln_tensor *t)
 {
-    struct tensor *own = mutable(t);
+    struct tensor *own = t ? tensor_owner(t) : NULL;
     if (!own || atomic_fetch_sub(&own->refs, 1) != 1)
         return;
-    if (own->block)
-        pool_give(own->t.data, own->block);
-    else if (own->release)
-        own->release(own->owner);
+    twin_free(own);
+    tensor_host_drop(own);
     free(own);
 }
 
 int tensor_ours(const kiln_tensor *t)
 {
-    return !tensor_shared(t) && ((const struct tensor *)(const void *)t)->block > 0;
+    return !tensor_shared(t) && !tensor_owner(t)->wrapped;
 }
 
 int tensor_shared(const kiln_tensor *t)
 {
-    return atomic_load(&mutable(t)->refs) > 1;
+    return atomic_load(&tensor_owner(t)->refs) > 1;
 }
 
 int tensor_same_shape(const kiln_tensor *a, const kiln_tensor *b)
@@ -318,14 +324,19 @@ static void set_element(void *p, int dtype, int64_t i, double v)
     }
 }
 
-int tensor_copy_into(kiln_tensor *dst, const kiln_tensor *src)
+int tensor_check_copy(const kiln_tensor *dst, const kiln_tensor *src)
 {
-    int from = tensor_dtype(src), to = tensor_dtype(dst);
     if (!tensor_same_shape(dst, src))
         return fail(KILN_ERR_SHAPE, "a tensor of %s cannot be copied to one of %s",
                     shape_text(src->ndim, src->shape), shape_text(dst->ndim, dst->shape));
-    if (!from || !to)
+    if (!tensor_dtype(src) || !tensor_dtype(dst))
         return fail(KILN_ERR_UNSUPPORTED, "a tensor of an unknown type");
+    return KILN_OK;
+}
+
+int tensor_copy_host(kiln_tensor *dst, const kiln_tensor *src)
+{
+    int from = tensor_dtype(src), to = tensor_dtype(dst);
     const void *in = tensor_data(src);
     void *out = tensor_data(dst);
     if (from == to) {
@@ -343,15 +354,4 @@ int tensor_copy_into(kiln_tensor *dst, const kiln_tensor *src)
     for (int64_t i = 0; i < n; i++)
         set_element(out, to, i, element(in, from, i));
     return KILN_OK;
-}
-
-int tensor_convert(const kiln_tensor *t, int dtype, kiln_tensor **out)
-{
-    int e = tensor_new(dtype, t->ndim, t->shape, out);
-    return e ? e : tensor_copy_into(*out, t);
-}
-
-int tensor_clone(const kiln_tensor *t, kiln_tensor **out)
-{
-    return tensor_convert(t, tensor_dtype(t), out);
 }

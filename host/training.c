@@ -76,38 +76,40 @@ static int job_next(const kiln_training *t, const kiln_rows **rows, const kiln_t
         state_free(s);
         return e;
     }
+    kiln_tensor *side;
+    e = tensor_on(s->image, KILN_DEVICE_CPU, TENSOR_READ, &side);
     *rows = lend_data(j, s);
-    *image = s->image;
-    return KILN_OK;
+    *image = side;
+    return e;
 }
 
 // One row of every tensor that the net wants of a prompt.
-static int stack_cond(struct job *j, const char *const *prompt, int64_t n, kiln_tensor **cond)
+static int stack_cond_rows(struct job *j, const char *const *prompt, int64_t n, kiln_tensor **cond)
 {
     const kiln_net *net = j->training.net;
-    for (int64_t i = 0; i < n; i++) {
+    int e = KILN_OK;
+    for (int64_t i = 0; i < n && !e; i++) {
         int64_t handle = prompt_handle(prompt && prompt[i] ? prompt[i] : "");
-        int e = embed_plain(j->first, j->net, handle);
+        e = embed_plain(j->first, j->net, handle);
         if (e)
             return e;
         kiln_tensor *const *one = NULL;
         for (size_t k = 0; k < j->net->n_cond && !one; k++)
             if (j->net->cond[k].prompt == handle)
                 one = j->net->cond[k].tensor;
-        for (uint32_t k = 0; k < net->n_cond; k++) {
-            if (!i) {
-                int64_t shape[TENSOR_MAX_DIM] = {n};
-                for (int32_t d = 0; d < one[k]->ndim; d++)
-                    shape[d + 1] = one[k]->shape[d];
+        for (uint32_t k = 0; k < net->n_cond && !e; k++) {
+            int64_t shape[TENSOR_MAX_DIM] = {n};
+            for (int32_t d = 0; d < one[k]->ndim; d++)
+                shape[d + 1] = one[k]->shape[d];
+            if (!i)
                 e = tensor_new(tensor_dtype(one[k]), one[k]->ndim + 1, shape, &cond[k]);
-                if (e)
-                    return e;
-            }
-            size_t bytes = tensor_bytes(one[k]);
-            memcpy((char *)tensor_data(cond[k]) + (size_t)i * bytes, tensor_data(one[k]), bytes);
+            e = e ? e : tensor_home(one[k]);
+            if (!e)
+                memcpy((char *)tensor_data(cond[k]) + (size_t)i * tensor_bytes(one[k]),
+                       tensor_data(one[k]), tensor_bytes(one[k]));
         }
     }
-    return KILN_OK;
+    return e;
 }
 
 static int job_forward(const kiln_training *t, const kiln_tensor *x, const double *times,
@@ -115,40 +117,33 @@ static int job_forward(const kiln_training *t, const kiln_tensor *x, const doubl
 {
     struct job *j = job_of(t);
     int64_t n = x->shape[0];
-    kiln_tensor *tt = NULL, *alpha = NULL, *sigma = NULL;
+    struct instance *net = j->net;
+    struct levels levels = {0};
+    kiln_query q = {.size = sizeof(q), .net = t->net, .prompt = -1};
     kiln_tensor **cond = xcalloc(t->net->n_cond, sizeof(kiln_tensor *));
+    const kiln_tensor **side = xcalloc(t->net->n_cond, sizeof(kiln_tensor *));
     kiln_level *level = xcalloc((size_t)n, sizeof(*level));
-    int e = tensor_new(KILN_F32, 1, &n, &tt);
-    e = e ? e : tensor_new(KILN_F32, 1, &n, &alpha);
-    e = e ? e : tensor_new(KILN_F32, 1, &n, &sigma);
-    for (int64_t i = 0; i < n && !e; i++) {
+    for (int64_t i = 0; i < n; i++)
         level[i] = kiln_level_at(t->net, times[i]);
-        kiln_f32(tt)[i] = (float)times[i];
-        kiln_f32(alpha)[i] = (float)level[i].alpha;
-        kiln_f32(sigma)[i] = (float)level[i].sigma;
-    }
+    int e = levels_new(&levels, n, level);
+    e = e ? e : levels_on(&levels, instance_device(net), &q);
     if (!e && t->net->n_cond)
-        e = stack_cond(j, prompt, n, cond);
+        e = stack_cond_rows(j, prompt, n, cond);
+    for (uint32_t k = 0; k < t->net->n_cond && !e; k++)
+        side[k] = cond[k];
+    e = e ? e : instance_inputs(net, side, t->net->n_cond);
     if (!e) {
-        kiln_query q = {.size = sizeof(q),
-                        .x = x,
-                        .t = tt,
-                        .alpha = alpha,
-                        .sigma = sigma,
-                        .level = level,
-                        .net = t->net,
-                        .cond = (const kiln_tensor *const *)cond,
-                        .prompt = -1};
-        instance_enter(j->net, &j->net_context);
-        e = instance_leave(j->net, j->trainable->forward(j->net->self, &q, out));
+        q.x = x;
+        q.cond = side;
+        instance_enter(net, &j->net_context);
+        e = instance_leave(net, j->trainable->forward(net->self, &q, out));
     }
     for (uint32_t k = 0; k < t->net->n_cond; k++)
         tensor_unref(cond[k]);
     free(cond);
+    free(side);
     free(level);
-    tensor_unref(tt);
-    tensor_unref(alpha);
-    tensor_unref(sigma);
+    levels_free(&levels);
     return e;
 }
 
@@ -217,6 +212,10 @@ static int begin(struct job *j, struct bound *b)
     if (e)
         return e;
     j->net->net = net_new(&net);
+    if (instance_device(j->net) != instance_device(j->trainer))
+        return fail(KILN_ERR_UNSUPPORTED,
+                    "%s and %s do not both work on the GPU: train with --device cpu", node->name,
+                    b->def->node->name);
     e = predictor_load(j->net, &j->net_context);
     kiln_training *t = &j->training;
     t->size = sizeof(*t);

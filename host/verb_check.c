@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "device.h"
 #include "error.h"
 #include "exec.h"
 #include "instance.h"
@@ -281,6 +282,7 @@ int verb_check(int argc, char **argv)
         return verb_usage("check", "no option '%s'", wrong);
     if (argc < 2)
         return verb_usage("check", "which plugin?");
+    device_end();  // what is checked is what the CPU sees
     for (int i = 1; i < argc; i++)
         good &= check_file(argv[i]);
     return verb_end(good ? 0 : 1);

@@ -8,7 +8,9 @@
 #include "error.h"
 #include "filter_call.h"
 #include "inputs.h"
+#include "ops_host.h"
 #include "query.h"
+#include "runtime.h"
 #include "view_probe.h"
 
 int filter_new(const struct bound_chain *chain, uint32_t flags, const char *name, kiln_filter **out)
@@ -81,13 +83,17 @@ static int forward_step(struct instance *x, struct context *c, const kiln_rows *
 static int inverse_step(struct instance *x, struct context *c, const kiln_rows *rows,
                         const kiln_tensor *in, kiln_tensor **out)
 {
-    int e = tensor_new(KILN_F32, in->ndim, in->shape, out);
+    kiln_tensor *from, *made;
+    int e = tensor_new_on(instance_device(x), KILN_F32, in->ndim, in->shape, &made);
     if (e)
         return e;
     instance_enter(x, c);
-    e = instance_leave(x, instance_node(x)->filter->inverse(x->self, rows, in, *out));
+    e = instance_side(x, in, TENSOR_READ, &from);
+    e = e ? e : instance_inputs(x, (const kiln_tensor **)(uintptr_t)rows->in, rows->n_in);
+    e = instance_leave(x, e ? e : instance_node(x)->filter->inverse(x->self, rows, from, made));
     if (e)
-        tensor_unref(*out);
+        tensor_unref(made);
+    *out = e ? NULL : tensor_taken(made);
     return e;
 }
 
@@ -127,11 +133,74 @@ int filter_inputs(const kiln_filter *f, const struct context *outer, const kiln_
     return KILN_OK;
 }
 
+// ---- permutations -------------------------------------------------------------------------------
+
+// Where every value of n rows comes from, and its sign, as a device takes them.
+static int moves_new(struct shape_proof *p, int64_t rows, int inverse, struct moves *m)
+{
+    int64_t len = p->chw[0] * p->chw[1] * p->chw[2], all = rows * len;
+    tensor_unref(m->index);
+    tensor_unref(m->sign);
+    *m = (struct moves){.rows = rows};
+    int e = tensor_new(KILN_I32, 1, &all, &m->index);
+    e = e ? e : tensor_new(KILN_F32, 1, &all, &m->sign);
+    if (e) {
+        m->rows = 0;
+        return e;
+    }
+    int32_t *index = tensor_data(m->index);
+    float *sign = kiln_f32(m->sign);
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t i = 0; i < len; i++) {
+            int64_t to = r * len + (inverse ? p->index[i] : i);
+            index[to] = (int32_t)(r * len + (inverse ? i : p->index[i]));
+            sign[to] = p->sign[i];
+        }
+    return KILN_OK;
+}
+
+// As rows of one value: [k] is [k,1].
+static kiln_tensor flat(const kiln_tensor *t, int32_t ndim, const int64_t *shape)
+{
+    static const int64_t strides[] = {1, 1};
+    kiln_tensor f = *t;
+    f.ndim = ndim;
+    f.shape = (int64_t *)(uintptr_t)shape;
+    f.strides = (int64_t *)(uintptr_t)strides;
+    return f;
+}
+
+static int permute_there(struct shape_proof *p, const kiln_tensor *x, int inverse, int use_sign,
+                         kiln_tensor **out)
+{
+    struct moves *m = &p->there[inverse != 0];
+    const int64_t shape[] = {kiln_numel(x), 1};
+    kiln_tensor *in, *index, *sign, *made;
+    int e = m->rows == x->shape[0] ? KILN_OK : moves_new(p, x->shape[0], inverse, m);
+    e = e ? e : tensor_on(x, KILN_DEVICE_CUDA, TENSOR_READ, &in);
+    e = e ? e : tensor_on(m->index, KILN_DEVICE_CUDA, TENSOR_READ, &index);
+    e = e ? e : tensor_on(m->sign, KILN_DEVICE_CUDA, TENSOR_READ, &sign);
+    e = e ? e : tensor_new_on(KILN_DEVICE_CUDA, KILN_F32, x->ndim, x->shape, &made);
+    if (e)
+        return e;
+    kiln_tensor from = flat(in, 2, shape), to = flat(made, 2, shape), s = flat(sign, 2, shape);
+    e = runtime.device_ops->gather(&plain_host, &from, index, &to);
+    if (!e && use_sign && p->turns)
+        e = runtime.device_ops->mul(&plain_host, &to, &s, &to);
+    if (e)
+        tensor_unref(made);
+    *out = e ? NULL : tensor_taken(made);
+    return e;
+}
+
 // out[i] = s in[index[i]], or its inverse; signs leave variances alone.
-static int permute(const struct shape_proof *p, const kiln_tensor *x, int inverse, int use_sign,
+static int permute(struct shape_proof *p, const kiln_tensor *x, int inverse, int use_sign,
                    kiln_tensor **out)
 {
-    int e = tensor_new(KILN_F32, x->ndim, x->shape, out);
+    if (tensor_place(x) == KILN_DEVICE_CUDA && kiln_numel(x) <= INT32_MAX)
+        return permute_there(p, x, inverse, use_sign, out);
+    int e = tensor_home(x);
+    e = e ? e : tensor_new(KILN_F32, x->ndim, x->shape, out);
     if (e)
         return e;
     int64_t n = p->chw[0] * p->chw[1] * p->chw[2];
@@ -152,7 +221,7 @@ static int permute(const struct shape_proof *p, const kiln_tensor *x, int invers
 // Of a chain that mixes values, a node that only moves them.
 static int move_back(const kiln_filter *part, const struct context *outer, kiln_tensor **x)
 {
-    const struct shape_proof *p;
+    struct shape_proof *p;
     kiln_tensor *back;
     int e = filter_prove(part, outer, (*x)->shape + 1, &p);
     e = e ? e : permute(p, *x, 1, 1, &back);
@@ -218,7 +287,7 @@ static void lend(struct instance *x, const kiln_tensor *t)
 static int apply(const kiln_filter *f, const struct context *c, const kiln_tensor *x, int inverse,
                  int use_sign, kiln_tensor **out)
 {
-    const struct shape_proof *p = NULL;
+    struct shape_proof *p = NULL;
     if (!f || !f->n) {
         *out = tensor_ref(x);
         return KILN_OK;
@@ -241,54 +310,91 @@ static int apply(const kiln_filter *f, const struct context *c, const kiln_tenso
 // leave an image of one value alone, and then m does not matter.
 static double middle_seen(const kiln_filter *f, const struct context *c, const kiln_tensor *x)
 {
-    const struct shape_proof *p;
+    struct shape_proof *p;
     if (!f || !f->n || !c || !c->state || filter_prove(f, c, x->shape + 1, &p) || !p->turns)
         return 0;
     return (c->state->lo + c->state->hi) / 2;
+}
+
+// x += alpha m, row by row; alpha 1 by NULL. x is nobody else's.
+static int shift_rows(kiln_tensor *x, const kiln_level *by, double m)
+{
+    const int device = tensor_place(x);
+    int64_t n = x->shape[0], w = x->shape[x->ndim - 1];
+    kiln_tensor *add, *there, *side;
+    int e = tensor_new(KILN_F32, 2, (const int64_t[]){n, w}, &add);
+    if (e)
+        return e;
+    for (int64_t i = 0; i < n * w; i++)
+        kiln_f32(add)[i] = (float)(by ? by[i / w].alpha * m : m);
+    e = tensor_on(x, device, TENSOR_UPDATE, &side);
+    e = e ? e : tensor_on(add, device, TENSOR_READ, &there);
+    e = e ? e : runtime_ops(device)->affine(&plain_host, side, NULL, there, side);
+    tensor_unref(add);
+    return e;
 }
 
 // apply() about the middle: row i about by[i] m, or about m (by NULL).
 static int apply_about(const kiln_filter *f, const struct context *c, const kiln_tensor *x,
                        int inverse, const kiln_level *by, double m, kiln_tensor **out)
 {
-    int64_t n = x->shape[0], len = n ? kiln_numel(x) / n : 0;
     kiln_tensor *moved;
     if (m == 0)
         return apply(f, c, x, inverse, 1, out);
     int e = tensor_clone(x, &moved);
-    for (int64_t i = 0; i < n * len && !e; i++)
-        kiln_f32(moved)[i] -= (float)(by ? by[i / len].alpha * m : m);
-    if (!e) {
-        e = apply(f, c, moved, inverse, 1, out);
-        tensor_unref(moved);
-    }
-    for (int64_t i = 0; i < n * len && !e; i++)
-        kiln_f32(*out)[i] += (float)(by ? by[i / len].alpha * m : m);
-    return e;
+    if (e)
+        return e;
+    e = shift_rows(moved, by, -m);
+    e = e ? e : apply(f, c, moved, inverse, 1, out);
+    tensor_unref(moved);
+    return e ? e : shift_rows(*out, by, m);
+}
+
+// What a node gave, seen through f, and lent on the side that it works on.
+static int lend_applied(struct instance *me, const kiln_filter *f, const kiln_tensor *given,
+                        int inverse, int use_sign, double m, kiln_tensor **out)
+{
+    kiln_tensor *x, *y;
+    int e = tensor_adopt(given, &x);
+    if (e)
+        return e;
+    e = use_sign ? apply_about(f, me->context, x, inverse, NULL, m, &y)
+                 : apply(f, me->context, x, inverse, 0, &y);
+    tensor_unref(x);
+    if (e)
+        return e;
+    lend(me, y);
+    return instance_side(me, y, TENSOR_READ, out);
 }
 
 int host_filter(const kiln_host *h, const kiln_filter *f, const kiln_tensor *x,
                 const kiln_tensor **out)
 {
-    struct instance *me = host_instance(h);
-    kiln_tensor *y;
-    int e = apply(f, me->context, x, 0, 1, &y);
-    if (e)
-        return e;
-    lend(me, y);
+    kiln_tensor *y = NULL;
+    int e = lend_applied(host_instance(h), f, x, 0, 1, 0, &y);
     *out = y;
-    return KILN_OK;
+    return e;
 }
 
 int host_view(const kiln_host *h, const kiln_filter *f, kiln_query *child)
 {
     struct instance *me = host_instance(h);
     struct query *q = (struct query *)(void *)child;
-    kiln_tensor *x, *aux = NULL;
+    kiln_tensor *from, *made, *x = NULL, *aux = NULL;
     double m = middle_seen(f, me->context, child->x);
-    int e = apply_about(f, me->context, child->x, 0, child->level, m, &x);
+    int e = tensor_adopt(child->x, &from);
+    if (!e) {
+        e = apply_about(f, me->context, from, 0, child->level, m, &made);
+        tensor_unref(from);
+        e = e ? e : instance_side(me, made, TENSOR_READ, &x);
+    }
     if (!e && child->aux) {
-        e = apply(f, me->context, child->aux, 0, 1, &aux);
+        e = tensor_adopt(child->aux, &from);
+        if (!e) {
+            e = apply(f, me->context, from, 0, 1, &made);
+            tensor_unref(from);
+        }
+        e = e ? e : instance_side(me, made, TENSOR_READ, &aux);
         if (e)
             tensor_unref(x);
     }
@@ -317,17 +423,11 @@ int host_unview(const kiln_host *h, const kiln_filter *f, const kiln_estimate *a
                     "in the range %g to %g this view wants estimates of noise or of the image: set "
                     "the combinator's pred",
                     me->context->state->lo, me->context->state->hi);
-    e = apply_about(f, me->context, answer->value, 1, NULL, answer->pred == KILN_X0 ? m : 0,
-                    &value);
+    e = lend_applied(me, f, answer->value, 1, 1, answer->pred == KILN_X0 ? m : 0, &value);
+    if (!e && answer->var)
+        e = lend_applied(me, f, answer->var, 1, 0, 0, &var);
     if (e)
         return e;
-    lend(me, value);
-    if (answer->var) {
-        e = apply(f, me->context, answer->var, 1, 0, &var);
-        if (e)
-            return e;
-        lend(me, var);
-    }
     e = tensor_new(KILN_U8, 1, &bytes,
                    &holder);  // lent like the tensors, so that it ends with them
     if (e)

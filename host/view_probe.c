@@ -36,6 +36,14 @@ static int same_shape(const kiln_tensor *a, const kiln_tensor *b, const kiln_fil
                       shape_text(3, a->shape + 1), shape_text(3, b->shape + 1));
 }
 
+// Here values are looked at, wherever the filter works.
+static int through(const kiln_filter *f, const struct context *c, const kiln_tensor *x, int inverse,
+                   kiln_tensor **out)
+{
+    int e = filter_through(f, c, x, inverse, out);
+    return e ? e : tensor_home(*out);
+}
+
 // Runs the filter on the ramp 1..n, exact in float below 2^24, and reads off where each value went;
 // a shuffled ramp must go the same way.
 static int probe_permutation(kiln_filter *f, const struct context *c, struct shape_proof *p)
@@ -48,7 +56,7 @@ static int probe_permutation(kiln_filter *f, const struct context *c, struct sha
     int e = tensor_new(KILN_F32, 4, shape, &x);
     for (int64_t i = 0; i < n && !e; i++)
         kiln_f32(x)[i] = (float)(i + 1);
-    e = e ? e : filter_through(f, c, x, 0, &y);
+    e = e ? e : through(f, c, x, 0, &y);
     e = e ? e : same_shape(x, y, f);
     int is = !e;
     if (is) {
@@ -65,6 +73,7 @@ static int probe_permutation(kiln_filter *f, const struct context *c, struct sha
                 seen[p->index[i]] = 1;
             }
         }
+        is = is && !(e = tensor_home_own(x));
         if (is) {
             for (int64_t i = n - 1; i > 0; i--) {  // Fisher and Yates
                 int64_t j = (int64_t)(mix((uint64_t)i) % (uint64_t)(i + 1));
@@ -72,7 +81,7 @@ static int probe_permutation(kiln_filter *f, const struct context *c, struct sha
                 kiln_f32(x)[i] = kiln_f32(x)[j];
                 kiln_f32(x)[j] = v;
             }
-            e = filter_through(f, c, x, 0, &z);
+            e = through(f, c, x, 0, &z);
             for (int64_t i = 0; i < n && is && !e; i++)
                 is = kiln_f32(z)[i] == p->sign[i] * kiln_f32(x)[p->index[i]];
         }
@@ -120,9 +129,9 @@ static int probe_linear(kiln_filter *f, const struct context *c, struct shape_pr
     e = e ? e : tensor_new(KILN_F32, 4, shape, &s);
     for (int64_t i = 0, n = e ? 0 : kiln_numel(s); i < n; i++)
         kiln_f32(s)[i] = 1.75f * kiln_f32(x)[i] - 0.625f * kiln_f32(y)[i];
-    e = e ? e : filter_through(f, c, x, 0, &fx);
-    e = e ? e : filter_through(f, c, y, 0, &fy);
-    e = e ? e : filter_through(f, c, s, 0, &fs);
+    e = e ? e : through(f, c, x, 0, &fx);
+    e = e ? e : through(f, c, y, 0, &fy);
+    e = e ? e : through(f, c, s, 0, &fs);
     e = e ? e : same_shape(x, fx, f);
     if (!e) {
         double worst = 0, largest = 0;
@@ -149,7 +158,7 @@ static int probe_inverse(kiln_filter *f, const struct context *c, struct shape_p
     kiln_tensor *x = NULL, *y = NULL, *fx = NULL, *fy = NULL, *back = NULL;
     int linear, is = 0;
     for (size_t i = 0; i < f->n; i++) {
-        const struct shape_proof *moves;
+        struct shape_proof *moves;
         if (instance_node(f->instance[i])->filter->inverse)
             continue;
         if (!f->part || filter_prove(&f->part[i], c, p->chw, &moves) || moves->proof != PERMUTATION)
@@ -158,9 +167,9 @@ static int probe_inverse(kiln_filter *f, const struct context *c, struct shape_p
     int e = probe_linear(f, c, p, &linear);
     e = e ? e : random_images(shape, 3, &x);
     e = e ? e : random_images(shape, 4, &y);
-    e = e ? e : filter_through(f, c, x, 0, &fx);
-    e = e ? e : filter_through(f, c, y, 0, &fy);
-    e = e ? e : filter_through(f, c, fx, 1, &back);
+    e = e ? e : through(f, c, x, 0, &fx);
+    e = e ? e : through(f, c, y, 0, &fy);
+    e = e ? e : through(f, c, fx, 1, &back);
     if (!e) {
         double scale = dot(x, x);
         is = linear && fabs(dot(fx, fx) - scale) < 1e-4 * scale &&
@@ -191,8 +200,8 @@ static int refuse_view(kiln_filter *f, const struct context *c, struct shape_pro
         return fail(KILN_ERR_ARG, "'%s' is not orthogonal: it is not even linear", of);
     e = e ? e : random_images(shape, 3, &x);
     e = e ? e : random_images(shape, 4, &y);
-    e = e ? e : filter_through(f, c, x, 0, &fx);
-    e = e ? e : filter_through(f, c, y, 0, &fy);
+    e = e ? e : through(f, c, x, 0, &fx);
+    e = e ? e : through(f, c, y, 0, &fy);
     if (!e) {
         double scale = dot(x, x), strength = sqrt(dot(fx, fx) / scale);
         if (fabs(strength - 1) > 1e-3)
@@ -223,6 +232,10 @@ void shape_proof_free(struct shape_proof *p)
 {
     free(p->index);
     free(p->sign);
+    for (int k = 0; k < 2; k++) {
+        tensor_unref(p->there[k].index);
+        tensor_unref(p->there[k].sign);
+    }
     inputs_free(p->in, p->n_in);
     *p = (struct shape_proof){0};
 }
@@ -253,7 +266,7 @@ static int probe(kiln_filter *f, const struct context *c, struct shape_proof *p)
 }
 
 int filter_prove(const kiln_filter *cf, const struct context *c, const int64_t *chw,
-                 const struct shape_proof **out)
+                 struct shape_proof **out)
 {
     kiln_filter *f = (kiln_filter *)(uintptr_t)cf;  // what was found is kept with the handle
     struct shape_proof p = {.chw = {chw[0], chw[1], chw[2]}};

@@ -16,6 +16,11 @@ struct shape_proof {
     int turns;  // is there a sign -1, or an inverse: the middle of a range is not at rest
     const kiln_tensor **in;  // the images that it was tried with, references
     uint32_t n_in;
+    // The permutation for a device, over all rows, and its inverse; made when first wanted.
+    struct moves {
+        int64_t rows;
+        kiln_tensor *index, *sign;
+    } there[2];
 };
 
 struct kiln_filter {
@@ -38,7 +43,7 @@ int filter_inputs(const kiln_filter *f, const struct context *outer, const kiln_
                   uint32_t *n_in);
 // Finds out what the flags ask for, once for each shape; fails with the reason.
 int filter_prove(const kiln_filter *f, const struct context *c, const int64_t *chw,
-                 const struct shape_proof **out);
+                 struct shape_proof **out);
 void shape_proof_free(struct shape_proof *p);
 
 #endif

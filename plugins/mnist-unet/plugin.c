@@ -121,6 +121,7 @@ static const kiln_predictor_ops ops = {
     .size = sizeof(ops), .describe = describe, .load = load, .encode = encode, .predict = predict};
 static const kiln_node mnist_unet = {
     .size = sizeof(mnist_unet),
+    .flags = KILN_NODE_ANY_DEVICE | KILN_NODE_CAPTURABLE,
     .name = "mnist-unet",
     .summary =
         "a small UNet for 1x28x28 digits: plain denoiser, or with time, or with time and class",

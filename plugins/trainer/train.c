@@ -301,6 +301,7 @@ static int train(kiln_self *self, const kiln_training *job)
 static const kiln_trainer_ops ops = {.size = sizeof(ops), .train = train};
 const kiln_node train_node = {
     .size = sizeof(train_node),
+    .flags = KILN_NODE_ANY_DEVICE,
     .name = "train",
     .summary = "train the net named before on all images that come in",
     .example = "digits train images=0:2560 ! mnist-unet arch=class hidden=16 ! train "

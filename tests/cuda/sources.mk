@@ -4,6 +4,14 @@ if CXX_POSSIBLE
 check_PROGRAMS += tests/cuda/test_ref tests/cuda/test_vector tests/cuda/test_matrix \
 	tests/cuda/test_random
 endif
+# The device that is none, as a backend: whole chains run on it.
+if CXX_POSSIBLE
+check_PROGRAMS += tests/cuda/kiln-cuda-emulated.so
+endif
+tests_cuda_kiln_cuda_emulated_so_SOURCES = kernels/cuda/emulated.c kernels/cuda/emulated.h
+tests_cuda_kiln_cuda_emulated_so_CFLAGS = $(AM_CFLAGS) -fPIC
+tests_cuda_kiln_cuda_emulated_so_LDFLAGS = $(PLUGIN_LDFLAGS)
+tests_cuda_kiln_cuda_emulated_so_LDADD = $(cuda_emulated_objects) -lstdc++ -lm -lpthread
 tests_cuda_cppflags = $(AM_CPPFLAGS) -DCHECK_CUDA
 tests_cuda_libs = kernels/libcuda-emulated.a $(kernels_libs) $(kernels_libs) $(CMOCKA_LIBS) \
 	-lstdc++ -lm
@@ -23,3 +31,4 @@ tests_cuda_test_random_SOURCES = tests/cuda/test_random.c host/random.c host/ran
 tests_cuda_test_random_CPPFLAGS = $(tests_cuda_cppflags)
 tests_cuda_test_random_LDADD = $(tests_cuda_libs)
 bats_tests += tests/cuda/device.bats
+bats_tests += tests/cuda/chains.bats

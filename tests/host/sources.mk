@@ -7,5 +7,5 @@ EXTRA_DIST += tests/host/host.bash tests/host/odd.c
 check_PROGRAMS += tests/host/test_ops_check
 tests_host_test_ops_check_SOURCES = tests/host/test_ops_check.c host/ops_check.c \
 	host/ops_check_map.c host/ops_check_matrix.c host/ops_check_train.c host/error.c \
-	host/tensor.c host/util.c $(stub_sources)
+	host/tensor.c host/twin.c host/util.c $(stub_sources)
 tests_host_test_ops_check_LDADD = $(kernels_libs) $(CMOCKA_LIBS) -lpthread -lm

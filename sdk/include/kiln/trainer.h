@@ -26,7 +26,7 @@ struct kiln_training {
     const char *config;         // JSON for a checkpoint's metadata; the predictor opens it by that
     const kiln_weight *weight;  // [n_weights]
     uint32_t n_weights;
-    // Next document; KILN_END: no more. Both are valid until the training ends.
+    // Next document, in host memory; KILN_END: no more. Both are valid until the training ends.
     int (*next)(const kiln_training *job, const kiln_rows **rows, const kiln_tensor **image);
     // Training mode. x [n,c,h,w], t [n], prompt [n] texts ("": dropped; NULL: none), out [n,c,h,w].
     int (*forward)(const kiln_training *job, const kiln_tensor *x, const double *t,

@@ -1,0 +1,123 @@
+// What a net says, as noise, image, v or flow. SPDX-License-Identifier: MIT
+#include "error.h"
+#include "ops_host.h"
+#include "runtime.h"
+#include "stack.h"
+
+// value' = a value + b x. With x = alpha x0 + sigma e, v = alpha e - sigma x0, flow = e - x0.
+static int coefficients(int from, int to, double alpha, double sigma, double *a, double *b)
+{
+    // e = e_a value + e_b x, from each kind; then the wanted kind from e and x.
+    double e_a, e_b, n;
+    switch (from) {
+    case KILN_EPS:
+        e_a = 1, e_b = 0;
+        break;
+    case KILN_X0:
+        if (sigma <= 0)
+            return 0;
+        e_a = -alpha / sigma, e_b = 1 / sigma;
+        break;
+    case KILN_V:
+        n = alpha * alpha + sigma * sigma;
+        e_a = alpha / n, e_b = sigma / n;
+        break;
+    case KILN_FLOW:
+        n = alpha + sigma;
+        e_a = alpha / n, e_b = 1 / n;
+        break;
+    default:
+        return 0;
+    }
+    // x0 directly where the way over e divides by sigma or alpha.
+    double x_a, x_b;
+    if (from == KILN_V)
+        n = alpha * alpha + sigma * sigma, x_a = -sigma / n, x_b = alpha / n;
+    else if (from == KILN_FLOW)
+        n = alpha + sigma, x_a = -sigma / n, x_b = 1 / n;
+    else if (alpha > 0)
+        x_a = -sigma * e_a / alpha, x_b = (1 - sigma * e_b) / alpha;
+    else
+        return 0;
+    switch (to) {
+    case KILN_EPS:
+        *a = e_a, *b = e_b;
+        return 1;
+    case KILN_X0:
+        *a = x_a, *b = x_b;
+        return 1;
+    case KILN_V:
+        *a = alpha * e_a - sigma * x_a, *b = alpha * e_b - sigma * x_b;
+        return 1;
+    default:
+        *a = e_a - x_a, *b = e_b - x_b;
+        return to == KILN_FLOW;
+    }
+}
+
+static int coefficients_at(int from, int to, const kiln_level *level, double *a, double *b)
+{
+    *a = *b = 0;
+    if (from == KILN_X0 && to == KILN_EPS && level->sigma <= 0)
+        return KILN_OK;  // no noise, and none is estimated
+    return coefficients(from, to, level->alpha, level->sigma, a, b)
+               ? KILN_OK
+               : fail(KILN_ERR_UNSUPPORTED, "an estimate cannot be converted at t = %g", level->t);
+}
+
+// On the device, where rows of equal levels, which is all that a stack asks of, are one operation.
+static int convert_there(const kiln_tensor *value, int from, int to, const kiln_tensor *x,
+                         const kiln_level *level, kiln_tensor **out)
+{
+    double a[2];
+    kiln_tensor *v, *p, *made;
+    int e = coefficients_at(from, to, level, &a[0], &a[1]);
+    e = e ? e : tensor_on(value, KILN_DEVICE_CUDA, TENSOR_READ, &v);
+    e = e ? e : tensor_on(x, KILN_DEVICE_CUDA, TENSOR_READ, &p);
+    e = e ? e : tensor_new_on(KILN_DEVICE_CUDA, KILN_F32, value->ndim, value->shape, &made);
+    if (e)
+        return e;
+    const kiln_tensor *const parts[] = {v, p};
+    e = runtime.device_ops->combine(&plain_host, 2, a, NULL, parts, made);
+    if (e)
+        tensor_unref(made);
+    *out = e ? NULL : tensor_taken(made);
+    return e;
+}
+
+int estimate_convert(const kiln_tensor *value, int from, int to, const kiln_tensor *x,
+                     const kiln_level *level, kiln_tensor **out)
+{
+    if (from == to || !to) {
+        *out = tensor_ref(value);
+        return KILN_OK;
+    }
+    if (tensor_place(value) == KILN_DEVICE_CUDA)
+        return convert_there(value, from, to, x, level, out);
+    int e = tensor_home(x);
+    e = e ? e : tensor_new(KILN_F32, value->ndim, value->shape, out);
+    if (e)
+        return e;
+    int64_t n = value->shape[0], row = n ? kiln_numel(value) / n : 0;
+    for (int64_t i = 0; i < n; i++) {
+        double a, b;
+        e = coefficients_at(from, to, &level[i], &a, &b);
+        if (e) {
+            tensor_unref(*out);
+            *out = NULL;
+            return e;
+        }
+        const float *v = kiln_f32(value) + i * row, *p = kiln_f32(x) + i * row;
+        float *o = kiln_f32(*out) + i * row;
+        for (int64_t j = 0; j < row; j++)
+            o[j] = (float)(a * (double)v[j] + b * (double)p[j]);
+    }
+    return KILN_OK;
+}
+
+void estimate_free(kiln_estimate *e)
+{
+    tensor_unref(e->value);
+    tensor_unref(e->var);
+    e->value = e->var = NULL;
+}

@@ -1,0 +1,55 @@
+// What tensor.c and twin.c share: the two sides of a tensor. SPDX-License-Identifier: MIT
+#ifndef HOST_TWIN_H
+#define HOST_TWIN_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/cuda/backend.h"
+#include "tensor.h"
+
+enum { ON_HOST = 1, ON_DEVICE = 2 };  // bits of valid
+
+struct tensor {
+    kiln_tensor t;  // first: the side of host memory; data NULL: it has none yet
+    kiln_tensor d;  // the device's side; device.type 0: there never was one
+    atomic_int refs;
+    int valid;  // which sides hold what the tensor is
+    int wrapped;
+    void (*release)(void *);
+    void *owner;
+    size_t block;  // bytes of host memory taken from the pool
+    size_t room;   // and of the device's
+    int64_t shape[TENSOR_MAX_DIM], strides[TENSOR_MAX_DIM];
+};
+
+static inline struct tensor *tensor_owner(const kiln_tensor *t)
+{
+    char *p = (char *)(uintptr_t)t;
+    if (t->device.type != KILN_DEVICE_CPU)
+        p -= offsetof(struct tensor, d);
+    return (struct tensor *)(void *)p;
+}
+
+// In tensor.c. A tensor without memory; room of the pool for its side in host memory; the pool's
+// classes of size, eight to a power of two (0 on overflow).
+int tensor_make(int dtype, int32_t ndim, const int64_t *shape, struct tensor **out, size_t *bytes);
+int tensor_host_room(struct tensor *t);
+void tensor_host_drop(struct tensor *t);
+enum { BLOCK_CLASSES = 8 * 64 };
+size_t block_class(size_t bytes, int *index);
+int tensor_check_copy(const kiln_tensor *dst, const kiln_tensor *src);
+int tensor_copy_host(kiln_tensor *dst, const kiln_tensor *src);
+
+// The device that has the other sides from now on, and how many of its bytes they may take. NULL:
+// none.
+void twin_backend(const struct cuda_backend *b, const kiln_host *h, size_t limit);
+void twin_free(struct tensor *own);
+void twin_trim(void);  // freed blocks go back to the device
+// Bytes of the device that tensors take now, took at most, and may take.
+size_t twin_used(void);
+size_t twin_peak(void);
+size_t twin_limit(void);
+
+#endif

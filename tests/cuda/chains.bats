@@ -1,0 +1,200 @@
+#!/usr/bin/env bats
+# Whole chains on a device that is none: the kernels of CUDA compiled for the CPU, with memory that
+# faults when the host touches it and is NaN until it is written. They give the CPU's results, and
+# the host copies nothing inside a step but the levels of noise.
+# SPDX-License-Identifier: MIT
+load ../common
+load ../parity/compare
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    export KILN_CUDA_BACKEND=$top_builddir/tests/cuda/kiln-cuda-emulated.so
+    [ -e "$KILN_CUDA_BACKEND" ] || skip "no C++ compiler"
+    export KILN_PRECISION=exact
+}
+
+# same CHAIN...: on both, to 1e-5 and 1e-5 of each value: the two sum in different orders, an ulp
+# or two in a layer; seen up to 3e-6.
+same() {
+    kiln -d cpu "$@" ! save cpu.safetensors
+    kiln -d cuda "$@" ! save cuda.safetensors
+    floats cpu.safetensors >cpu.txt
+    floats cuda.safetensors >cuda.txt
+    close 1e-5 cuda.txt cpu.txt
+}
+
+net=(mnist-unet arch=class hidden=2)
+
+@test "a net by itself, ddpm" {
+    same randn 3x1x28x28 ! "${net[@]}" ! prompt 7 ! ddpm steps=4
+}
+
+@test "guidance, ddpm, rows of different prompts" {
+    same randn 5x1x28x28 ! "${net[@]}" ! prompt 7 1 2 3 4 ! cfg 5 ! ddpm steps=4
+}
+
+@test "calls of a few rows" {
+    KILN_MAX_BATCH=3 same randn 5x1x28x28 ! "${net[@]}" ! prompt 7 1 2 3 4 ! cfg 5 ! ddim steps=3
+}
+
+@test "solvers that keep history" {
+    same randn 2x1x28x28 ! "${net[@]}" ! prompt 7 ! cfg 5 ! dpmpp steps=4
+    same randn 2x1x28x28 ! "${net[@]}" ! prompt 7 ! euler steps=4
+}
+
+@test "images of different t" {
+    same digits test images=0:2 ! "${net[@]}" ! noise t=250,100 ! cfg 3 ! ddpm steps=4
+}
+
+@test "an anagram by a permutation, and by one with signs" {
+    same randn 2x1x28x28 ! "${net[@]}" ! anagram 7 3 view="rotate 180" ! cfg 3 ! ddim steps=3
+    same randn 2x1x28x28 ! "${net[@]}" ! anagram 7 3 view=negate ! cfg 3 ! ddim steps=3
+}
+
+@test "a hybrid, whose filter works on the device" {
+    same randn 2x1x28x28 ! "${net[@]}" ! hybrid far=1 near=2 ! cfg 3 ! ddpm steps=3
+}
+
+@test "a combinator of branches and masks" {
+    same randn 2x1x28x28 ! "${net[@]}" ! regions mask= [ rect 4,4,9,9 ] 7 3 ! cfg 3 ! ddpm steps=3
+}
+
+@test "inpainting" {
+    same digits test images=0:2 ! "${net[@]}" ! prompt 7 ! inpaint [ rect 4,4,9,9 ] ! \
+        noise t=300 ! cfg 2 ! ddpm steps=4
+}
+
+@test "trace keeps what was on the way" {
+    same randn 2x1x28x28 ! "${net[@]}" ! prompt 7 ! trace every=1 ! cfg 4 ! euler steps=3 ! \
+        take trace
+}
+
+@test "filters after a sampler, of the device and of the CPU" {
+    same randn 2x1x28x28 ! "${net[@]}" ! prompt 7 ! ddpm steps=2 ! blur 2 ! resize 14x14 ! flip ! \
+        keep a ! vstack [ take a ] [ take a ! negate ]
+}
+
+@test "torch's random numbers are made by the host and copied" {
+    kiln --rng torch -d cpu randn 2x1x28x28 ! "${net[@]}" ! ddpm steps=3 ! save a.safetensors
+    kiln --rng torch -d cuda randn 2x1x28x28 ! "${net[@]}" ! ddpm steps=3 ! save b.safetensors
+    floats a.safetensors >a.txt
+    floats b.safetensors >b.txt
+    close 1e-5 b.txt a.txt
+}
+
+@test "cutting a chain into pipes changes no bit on the device either" {
+    kiln -d cuda randn 2x1x28x28 ! "${net[@]}" ! prompt 7 ! cfg 5 ! ddpm steps=2 ! blur 1 ! \
+        save whole.safetensors
+    export KILN_DEVICE=cuda
+    kiln randn 2x1x28x28 | kiln "${net[@]}" | kiln prompt 7 | kiln cfg 5 | kiln ddpm steps=2 |
+        kiln blur 1 | kiln save cut.safetensors
+    floats whole.safetensors >whole.txt
+    floats cut.safetensors >cut.txt
+    diff whole.txt cut.txt
+}
+
+@test "training steps: losses, and the weights that the norms leave alone" {
+    for d in cpu cuda; do
+        mkdir $d
+        kiln -d $d digits train images=0:32 ! "${net[@]}" ! \
+            train $d/w.safetensors epochs=2 batch=16 log=$d/log.tsv every=1 >/dev/null
+        cut -f3 $d/log.tsv | sed 1d | sed 's/^/loss /' >$d/loss
+        # A bias before a norm has no gradient but rounding, which Adam makes steps of.
+        floats $d/w.safetensors | grep -v '\.conv\.bias ' >$d/weights
+    done
+    close 1e-6 cuda/loss cpu/loss
+    # A step of Adam is +-lr where the gradient is all but zero: 4 steps of 1e-3 at worst. Nearly
+    # all are alike to 1e-5.
+    close 8e-3 cuda/weights cpu/weights
+    paste cpu/weights cuda/weights |
+        awk '{ d = $2 - $4; if (d < 0) d = -d; if (d > 1e-4) n++ } END { exit n > NR / 50 }'
+}
+
+@test "a plugin that asks kiln.ops alone runs there unchanged, and one for the CPU gets copies" {
+    for kind in combinator sampler filter; do
+        kiln new "$kind" "my-$kind"
+        (cd "my-$kind" && cc -shared -fPIC -I"$top_srcdir/sdk/include" -o "my-$kind.so" ./*.c -lm)
+        export KILN_PLUGINS=${KILN_PLUGINS-}${KILN_PLUGINS:+:}$PWD/my-$kind
+    done
+    same randn 2x1x28x28 ! "${net[@]}" ! prompt 7 ! my-combinator ! my-sampler ! my-filter
+}
+
+# copies STEPS CHAIN...: to_device, to_host and waits of a run, into $to_device and so on.
+copies() {
+    local n=$1
+    shift
+    KILN_EMULATED_COUNTS=counts kiln -d cuda "$@" "steps=$n" ! save cuda.safetensors
+    while read -r name value; do declare -g "$name=$value"; done <counts
+}
+
+# per_step TO_DEVICE TO_HOST CHAIN...
+per_step() {
+    local up=$1 down=$2
+    shift 2
+    copies 3 "$@"
+    local a=$to_device b=$to_host c=$blocks
+    copies 7 "$@"
+    echo "to the device $(((to_device - a) / 4)), to the host $(((to_host - b) / 4)) a step"
+    [ $((to_device - a)) = $((4 * up)) ]
+    [ $((to_host - b)) = $((4 * down)) ]
+    [ "$blocks" = "$c" ]  # and no new memory
+}
+
+@test "a step copies the levels of noise to the device, and nothing back" {
+    chain=(randn 2x1x28x28 ! "${net[@]}" ! prompt 7)
+    per_step 1 0 "${chain[@]}" ! ddpm
+    per_step 2 0 "${chain[@]}" ! cfg 5 ! ddpm
+    per_step 2 0 "${chain[@]}" ! anagram 7 3 view="rotate 180" ! cfg 3 ! ddim
+    per_step 2 0 "${chain[@]}" ! hybrid far=1 near=2 ! cfg 2 ! ddpm
+    per_step 2 1 "${chain[@]}" ! trace every=1 ! cfg 4 ! ddpm
+}
+
+@test "what is not finite is found without waiting, and its node and step are named" {
+    cat >burst.c <<'END'
+#include <kiln/ext/ops.h>
+#include <kiln/kiln.h>
+static int reduce(kiln_self *self, const kiln_query *q, const kiln_estimate *const *answer,
+                  kiln_estimate *out)
+{
+    const kiln_ops *ops = kiln_get_ops(self);
+    const double a[] = {q->step == 2 ? 1e30 : 1};
+    const kiln_tensor *first[] = {answer[0]->value}, *second[] = {out->value};
+    int e = ops->combine(self->host, 1, a, NULL, first, out->value);
+    return e ? e : ops->combine(self->host, 1, a, NULL, second, out->value);
+}
+static const kiln_combinator_ops ops = {.size = sizeof(ops), .reduce = reduce};
+static const kiln_node burst = {.size = sizeof(burst),
+                                .flags = KILN_NODE_ANY_DEVICE,
+                                .name = "burst",
+                                .summary = "too much in the third step",
+                                .self_size = sizeof(kiln_self),
+                                .needs = "kiln.ops/1",
+                                .combinator = &ops};
+KILN_PLUGIN("org.example.burst", "1.0", "MIT", &burst);
+END
+    mkdir plugins
+    ${CC:-cc} -std=c11 -shared -fPIC -I"$top_srcdir/sdk/include" -o plugins/burst.so burst.c
+    export KILN_PLUGINS=$PWD/plugins
+    chain=(randn 1x1x28x28 ! "${net[@]}" ! prompt 7 ! burst ! ddim steps=5)
+    run kiln -d cpu "${chain[@]}" ! save a.png
+    [ "$status" = 1 ]
+    [[ $output == "kiln: ddim: step 3 of 5 (t = "*") gives values that are not finite" ]]
+    on_cpu=$output
+    run kiln -d cuda "${chain[@]}" ! save a.png
+    [ "$status" = 1 ]
+    [ "$output" = "$on_cpu" ]
+    run kiln -d cuda "${chain[@]}" ! blur 1 ! save a.png  # and nothing goes on
+    [ "$status" = 1 ]
+    [ "$output" = "$on_cpu" ]
+}
+
+@test "a chain that does not fit says what it wanted and what was left" {
+    chain=(randn 8x1x28x28 ! "${net[@]}" ! prompt 7 ! cfg 5 ! ddpm ! save a.png)
+    run kiln -d cuda --max-memory 300K "${chain[@]}"
+    [ "$status" = 1 ]
+    [ "${#lines[@]}" = 1 ]
+    [[ $output == *"MB for a tensor of "*" are not to be had on the GPU: "*"--max-memory"* ]]
+    KILN_EMULATED_MEMORY=300000 run kiln -d cuda "${chain[@]}"
+    [ "$status" = 1 ]
+    [[ $output == *"are not to be had on the GPU"* ]]
+}
