@@ -249,6 +249,12 @@ static int read_strings(struct document *d, struct state *s)
         json_decref(j);
     }
     if (!e) {
+        e = parse_json(h, "kiln.inputs", JSON_ARRAY, &j);
+        if (!e && j && !origins_parse(j, &s->inputs))
+            e = fail(KILN_ERR_IO, "'kiln.inputs' is not as kiln writes it");
+        json_decref(j);
+    }
+    if (!e) {
         e = parse_json(h, "kiln.pending", JSON_ARRAY, &j);
         e = e || !j ? e : read_pending(j, &s->pending, &s->n_pending, 0);
         json_decref(j);

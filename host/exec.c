@@ -97,6 +97,7 @@ static int take_document(struct stage *g, kiln_document *doc, struct state **out
     s->docs = doc->total > 0 ? doc->total : -1;
     char *line = document_line(g->bound, s);
     state_add_line(s, line ? line : g->bound->line);
+    origins_add(&s->inputs, g->bound);
     free(line);
     return e ? e : finite_check(s->image, g->bound, NULL);
 }
@@ -317,7 +318,7 @@ static int node_next(struct stage *g, struct state **out)
     else if (!e)
         e = apply(g, s);
     if (!e)
-        state_add_line(s, g->bound->line);
+        state_add_node(s, g->bound);
     if (e) {
         state_free(s);
         return e > 0 ? KILN_ERR_INTERNAL : e;

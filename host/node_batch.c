@@ -68,6 +68,90 @@ static void *joined(void *a, size_t na, const void *b, size_t nb, size_t size)
     return a;
 }
 
+// ---- records ------------------------------------------------------------------------------------
+
+static const char *value_in(const struct arg *a, const char *name)  // of "name=value", or NULL
+{
+    size_t n = name ? strlen(name) : 0;
+    return n && a->word && !strncmp(a->word, name, n) && a->word[n] == '=' ? a->word + n + 1 : NULL;
+}
+
+static void add_args(struct text *t, const struct node *node, const char *name)  // all of that name
+{
+    for (size_t i = 0; i < node->n_args; i++) {
+        const char *value = value_in(&node->arg[i], name);
+        if (!value)
+            continue;
+        text_format(t, " %s=", name);
+        text_word(t, value);
+    }
+}
+
+// Of two nodes of a source, each for a document of its own: one for both, which has the paths of
+// both, or makes as many documents as they do. Fails where they differ in anything else.
+static int join_nodes(const struct node *a, const struct node *b, struct text *t)
+{
+    const struct node_def *def;
+    const char *paths = NULL, *first = NULL, *docs = NULL;
+    size_t k = 0;
+    if (strcmp(a->name, b->name) || registry_find(a->name, &def))
+        return KILN_ERR_ARG;
+    for (uint32_t i = 0; i < def->node->n_params; i++) {
+        const kiln_param *p = &def->node->params[i];
+        paths = !paths && p->type == KILN_PATHS ? p->name : paths;
+        first = p->type == KILN_INT && !strcmp(p->name, "first") ? p->name : first;
+        docs = p->type == KILN_INT && !strcmp(p->name, "docs") ? p->name : docs;
+    }
+    text_add(t, a->name);
+    for (size_t i = 0; i < a->n_args; i++) {
+        const struct arg *x = &a->arg[i];
+        if (value_in(x, paths)) {
+            if (!i || !value_in(x - 1, paths)) {
+                add_args(t, a, paths);
+                add_args(t, b, paths);
+            }
+            continue;
+        }
+        while (k < b->n_args && value_in(&b->arg[k], paths))
+            k++;
+        if (!x->word || k == b->n_args || !b->arg[k].word)
+            return KILN_ERR_ARG;
+        const struct arg *y = &b->arg[k++];
+        int64_t n, more;
+        if (first && docs && value_in(x, docs) && value_in(y, docs) &&
+            parse_int(value_in(x, docs), &n) && parse_int(value_in(y, docs), &more)) {
+            text_format(t, " %s=%lld", docs, (long long)(n + more));
+            continue;
+        }
+        if (strcmp(x->word, y->word) && !(docs && value_in(x, first) && value_in(y, first)))
+            return KILN_ERR_ARG;
+        const char *value = strchr(x->word, '=') + 1;  // canonical lines name every value
+        text_format(t, " %.*s", (int)(value - x->word), x->word);
+        text_word(t, value);
+    }
+    return KILN_OK;
+}
+
+// Sources record a line for each document, so that a recipe makes it alone; from now on it is one
+// for the documents that were joined.
+static void join_records(struct state *a, const struct state *b)
+{
+    struct chain *x, *y;
+    struct text t = {0};
+    if (!a->n_chain || !b->n_chain || !strcmp(a->chain[0], b->chain[0]) ||
+        chain_parse_text(a->chain[0], &x))
+        return;
+    if (!chain_parse_text(b->chain[0], &y)) {
+        if (x->n == 1 && y->n == 1 && !join_nodes(&x->node[0], &y->node[0], &t)) {
+            free(a->chain[0]);
+            a->chain[0] = text_take(&t);
+        }
+        chain_free(y);
+    }
+    chain_free(x);
+    text_free(&t);
+}
+
 static int join(struct state *a, struct state *b)
 {
     kiln_tensor *image;
@@ -81,6 +165,8 @@ static int join(struct state *a, struct state *b)
     if (e)
         return e;
     state_set_image(a, image);
+    origins_join(&a->inputs, &b->inputs);
+    join_records(a, b);
     size_t na = (size_t)a->n, nb = (size_t)b->n;
     a->id = joined(a->id, na, b->id, nb, sizeof(*a->id));
     a->t = joined(a->t, na, b->t, nb, sizeof(*a->t));

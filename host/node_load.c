@@ -178,6 +178,7 @@ static int load_stage_next(struct stage *g, struct state **out)
         e = g->bound->value[P_RANGE].i ? KILN_OK : state_to_range(fresh, -1, 1);
     char *line = line_of(g->bound, l->path[l->at]);
     state_add_line(fresh, line);
+    origins_add_path(&fresh->inputs, l->path[l->at]);
     free(line);
     state_free(s);
     if (e)

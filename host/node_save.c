@@ -133,7 +133,12 @@ static char *chain_text(const struct bound *b, const struct state *s)
         text_json(&t, shown ? shown : s->chain[i]);
         free(shown);
     }
-    text_add(&t, "]}");
+    text_add(&t, "]");
+    if (s->inputs.n) {
+        text_add(&t, ",\"inputs\":");
+        origins_write(&t, &s->inputs, meta == META_CHAIN);
+    }
+    text_add(&t, "}");
     return text_take(&t);
 }
 

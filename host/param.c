@@ -236,7 +236,7 @@ static void canonical_chain(struct text *t, const struct bound_chain *c, int bas
 }
 
 // The part of a path that says nothing of the machine that it was on.
-static const char *shorten(const char *path, int base_names)
+const char *path_shown(const char *path, int base_names)
 {
     const char *slash = base_names ? strrchr(path, '/') : NULL;
     return slash && slash[1] ? slash + 1 : path;
@@ -260,7 +260,7 @@ static void canonical(struct text *t, const struct bound *b, int base_names)
                     text_add(t, " ");
                     canonical_chain(t, item->chain, base_names);
                 } else {
-                    text_word(t, shorten(item->word, base_names));
+                    text_word(t, path_shown(item->word, base_names));
                 }
             }
             continue;
@@ -270,7 +270,7 @@ static void canonical(struct text *t, const struct bound *b, int base_names)
             char *value = value_text(p, &b->value[i], k);
             int is_path = p->type == KILN_PATH || p->type == KILN_PATHS;
             text_format(t, " %s=", p->name);
-            text_word(t, shorten(value, is_path && base_names));
+            text_word(t, path_shown(value, is_path && base_names));
             free(value);
         }
     }

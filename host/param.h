@@ -51,6 +51,8 @@ enum kind bound_kind(const struct bound *b);
 
 // The canonical text, malloc'd; paths with or without their folders.
 char *bound_line(const struct bound *b, int base_names);
+// A path as that text shows it.
+const char *path_shown(const char *path, int base_names);
 
 // As a person would type it: only what differs from the defaults, quoted for a shell.
 void bound_recipe(struct text *t, const struct bound *b, int full);

@@ -89,6 +89,7 @@ void record_clear(struct record *r)
     free(r->line);
     free(r->rng);
     free(r->version);
+    origins_free(&r->inputs);
     *r = (struct record){0};
 }
 
@@ -99,6 +100,7 @@ struct record record_of_state(const struct state *s)
         GROW(r.line, r.n);
         r.line[r.n++] = xstrdup(s->chain[i]);
     }
+    origins_join(&r.inputs, &s->inputs);
     return r;
 }
 
@@ -116,7 +118,7 @@ static int parse_record(const char *text, struct record *r)
     const char *seed = text_of(json_object_get(j, "seed"));
     const char *rng = text_of(json_object_get(j, "rng"));
     const char *version = text_of(json_object_get(j, "kiln"));
-    json_t *chain = json_object_get(j, "chain");
+    json_t *chain = json_object_get(j, "chain"), *inputs = json_object_get(j, "inputs");
     char *end = NULL;
     size_t i;
     *r = (struct record){0};
@@ -131,6 +133,7 @@ static int parse_record(const char *text, struct record *r)
         GROW(r->line, r->n);
         r->line[r->n++] = xstrdup(text_of(x));
     }
+    good = good && (!inputs || origins_parse(inputs, &r->inputs));
     r->rng = xstrdup(rng ? rng : "kiln");
     r->version = version ? xstrdup(version) : NULL;
     json_decref(j);
@@ -295,4 +298,6 @@ void record_recipe(struct text *t, const struct record *r, int full)
         }
     }
     text_add(t, "\n");
+    for (size_t i = 0; full && i < r->inputs.n; i++)
+        origin_comment(t, &r->inputs.item[i]);
 }

@@ -12,6 +12,7 @@ struct record {
     char *rng;
     char **line;  // [n], canonical text
     size_t n;
+    struct origins inputs;  // what the chain read
 };
 
 enum file_kind { FILE_IMAGE, FILE_STREAM, FILE_WEIGHTS, FILE_PLUGIN, FILE_FOLDER, FILE_OTHER };

@@ -13,13 +13,14 @@ host_sources = \
 	host/node_batch.c host/node_load.c host/node_save.c host/node_state.c host/node_text.c \
 	host/node_text.h host/nodes.c host/nodes.h host/ops_check.c host/ops_check.h host/ops_check_map.c \
 	host/ops_check_matrix.c host/ops_check_train.c host/ops_host.c host/ops_host.h \
+	host/origin.c host/origin.h \
 	host/param.c host/param.h host/param_value.c host/param_value.h host/paths.c host/paths.h \
 	host/pickle.c host/pickle.h host/pickle_machine.h host/pickle_torch.c host/pool.c \
 	host/pool.h host/preview.c host/preview.h host/progress.c host/progress.h host/query.h \
 	host/random.c host/random.h host/random_torch.c host/random_torch.h host/record.c \
 	host/record.h host/registry.c host/registry.h host/run.c host/run.h host/runtime.h \
 	host/safetensors.c host/safetensors.h host/safetensors_text.h host/safetensors_write.c \
-	host/sample.c host/sample.h host/show.c host/show.h host/stack.c host/stack.h \
+	host/sample.c host/sample.h host/sha256.c host/sha256.h host/show.c host/show.h host/stack.c host/stack.h \
 	host/stack_eval.c host/state.c host/state.h host/stream.h host/stream_read.c \
 	host/stream_write.c host/tensor.c host/tensor.h host/twin.c host/twin.h host/finite.c host/finite.h \
 	host/estimate.c host/levels.c host/levels.h host/stack_cond.c host/torch_file.c host/torch_file.h \

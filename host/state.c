@@ -149,6 +149,8 @@ struct state *state_copy(const struct state *s)
     c->chain = xcalloc(s->n_chain ? 2 * s->n_chain : 1, sizeof(*c->chain));
     for (size_t i = 0; i < s->n_chain; i++)
         c->chain[i] = xstrdup(s->chain[i]);
+    c->inputs = (struct origins){0};
+    origins_join(&c->inputs, &s->inputs);
     c->name = s->name ? xstrdup(s->name) : NULL;
     c->rng = xstrdup(s->rng);
     return c;
@@ -176,6 +178,7 @@ void state_free(struct state *s)
         free(s->draws[i].name);
     for (size_t i = 0; i < s->n_chain; i++)
         free(s->chain[i]);
+    origins_free(&s->inputs);
     free(s->id);
     free(s->t);
     free(s->prompt);
@@ -343,6 +346,12 @@ void state_count_draw(struct state *s, const char *name)
     for (; at > 0 && strcmp(s->draws[at - 1].name, name) > 0; at--)
         s->draws[at] = s->draws[at - 1];
     s->draws[at] = (struct named_count){xstrdup(name), 1};
+}
+
+void state_add_node(struct state *s, const struct bound *b)
+{
+    state_add_line(s, b->line);
+    origins_add(&s->inputs, b);
 }
 
 void state_add_line(struct state *s, const char *line)

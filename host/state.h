@@ -6,6 +6,7 @@
 
 #include <kiln/rows.h>
 
+#include "origin.h"
 #include "param.h"
 #include "tensor.h"
 
@@ -68,6 +69,7 @@ struct state {
     struct cond *cond;
     struct named_count *draws;  // uses so far of nodes that drew random numbers
     char **chain;               // canonical lines of what ran
+    struct origins inputs;      // the files that they read
     size_t n_tensors, n_texts, n_pending, n_cond, n_draws, n_chain;
     int64_t next_no;
     int64_t doc, docs;  // its place in the stream, and how many there are; docs -1: not known
@@ -95,6 +97,7 @@ void state_put_text(struct state *s, const char *key, const char *value);  // NU
 int64_t state_draws(const struct state *s, const char *name);
 void state_count_draw(struct state *s, const char *name);
 void state_add_line(struct state *s, const char *line);
+void state_add_node(struct state *s, const struct bound *b);  // its line, and what it reads
 
 void pending_copy(struct pending *to, const struct pending *from);
 void pending_clear(struct pending *p);

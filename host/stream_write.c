@@ -218,6 +218,10 @@ static void add_strings(struct writing *w, const struct state *s)
         add_string(w, "kiln.lines", keep_text(w, xformat("%lld", (long long)s->next_no)));
     json_list(&t, s->chain, s->n_chain);
     add_text(w, "kiln.chain", &t);
+    if (s->inputs.n) {
+        origins_write(&t, &s->inputs, 0);
+        add_text(w, "kiln.inputs", &t);
+    }
     if (s->n_draws) {
         text_add(&t, "{");
         for (size_t i = 0; i < s->n_draws; i++) {

@@ -218,6 +218,8 @@ int verb_run(int argc, char **argv)
             status = verb_usage("run", "'%s' has no $NAMEs: it is no chain file", argv[1]);
         else if (recorded_chain(list, n, argv[1], &chain) || say_files(chain))
             status = parse_failed();
+        else
+            origins_compare(&list[0].inputs, "run");  // the others are of the same chain
         for (size_t i = 0; i < n; i++)
             record_clear(&list[i]);
         free(list);

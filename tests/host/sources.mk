@@ -4,7 +4,9 @@ bats_tests += tests/host/grammar.bats tests/host/cuts.bats tests/host/algebra.ba
 	tests/host/images.bats tests/host/stack.bats
 EXTRA_DIST += tests/host/host.bash tests/host/odd.c
 
-check_PROGRAMS += tests/host/test_ops_check
+check_PROGRAMS += tests/host/test_ops_check tests/host/test_sha256
+tests_host_test_sha256_SOURCES = tests/host/test_sha256.c host/sha256.c host/sha256.h
+tests_host_test_sha256_LDADD = $(CMOCKA_LIBS)
 tests_host_test_ops_check_SOURCES = tests/host/test_ops_check.c host/ops_check.c \
 	host/ops_check_map.c host/ops_check_matrix.c host/ops_check_train.c host/error.c \
 	host/tensor.c host/twin.c host/util.c $(stub_sources)

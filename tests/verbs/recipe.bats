@@ -38,7 +38,7 @@ setup() {
 
 @test "--full names all parameters" {
     kiln load cat.png ! blur 2 ! save out.png
-    [ "$(kiln recipe --full out.png)" = "kiln load path=cat.png list= alpha=white range=signed ! blur sigma=2 kernel=0" ]
+    [ "$(kiln recipe --full out.png | head -1)" = "kiln load path=cat.png list= alpha=white range=signed ! blur sigma=2 kernel=0" ]
 }
 
 @test "each chain of a stream, once" {
