@@ -163,6 +163,8 @@ static int parse_list(const kiln_param *p, const char *word, kiln_value *v)
         s = end + 1;
     }
     free(copy);
+    if (!e && *word && !n)  // no number would count as not given
+        e = fail(KILN_ERR_ARG, "no number is in the range '%s' (downwards: 5:2:-1)", word);
     if (e) {
         free(list);
         return e;

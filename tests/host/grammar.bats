@@ -81,6 +81,7 @@ EOF
     grep -F 'shape=1x2x3x4 ' out
     grep -F 'size=32x16 ' out
     refuses 2 "step of 0" kiln blank 1x1x1x1 ! select 0:3:0
+    refuses 2 "digits: images: no number is in the range '5:2'" kiln digits test images=5:2
     for words in 1,,2 5: :5 x 1x a 1,2,x 0:1:2:3; do
         refuses 2 "not '$words'" kiln blank 1x1x1x1 ! select "$words"
     done
