@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: MIT
 #include <float.h>
 #include <kiln/kiln.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #if defined(__SSE__)
 #include <xmmintrin.h>
 #endif
@@ -32,10 +34,12 @@ enum {
     GROW,
     CHESS,
     UNKNOWN_CODE,
+    TOGETHER,
 };
 #define HOWS                                                                                       \
     "nothing|message|silent|lines|segfault|abort|overflow|thread|nan|infinite|empty|huge|row|"     \
-    "create|flush|chunks|halve|gain|clamp|grow|chess|code"
+    "create|flush|chunks|halve|gain|clamp|grow|chess|code|"                                        \
+    "together"
 static const kiln_param params[] = {
     {"how", KILN_ENUM, KILN_PARAM_POSITIONAL, "nothing", HOWS, "what to do", 0, 0},
 };
@@ -74,6 +78,18 @@ static int crash(void *ctx, int64_t begin, int64_t end, int64_t chunk)
     (void)ctx, (void)begin, (void)end, (void)chunk;
     *(volatile int *)NULL = 1;
     return KILN_OK;
+}
+
+// Waits for the other chunk, so that both threads crash at once. Where one thread has both chunks,
+// it crashes alone after a second.
+static int crash_together(void *ctx, int64_t begin, int64_t end, int64_t chunk)
+{
+    static atomic_int here;
+    time_t start = time(NULL);
+    atomic_fetch_add(&here, 1);
+    while (atomic_load(&here) < 2 && time(NULL) < start + 2)
+        continue;
+    return crash(ctx, begin, end, chunk);
 }
 
 static void flush_denormals(void)
@@ -132,6 +148,8 @@ static int run(kiln_self *self, const kiln_rows *rows, const kiln_tensor *in, ki
         return recurse(0) == -1;
     case THREAD:
         return h->parallel_for(h, 64, 1, crash, NULL);
+    case TOGETHER:
+        return h->parallel_for(h, 2, 1, crash_together, NULL);
     case NOT_A_NUMBER:
         y[n - 1] = (float)NAN;
         break;

@@ -80,6 +80,14 @@ kiln: standard input is empty: the stage above gave nothing" ]
     [ ! -e out.png ]
 }
 
+@test "two threads that crash at once say it once" {
+    without_sanitizer
+    for ((i = 0; i < 20; i++)); do
+        refuses 70 "kiln: odd: crashed" kiln -j 2 blank 1x1x2x2 ! odd together
+        [ "$(cat refuses.err)" = "kiln: odd: crashed" ]
+    done
+}
+
 @test "a crash takes the files with it that are not whole" {
     without_sanitizer
     mkdir out

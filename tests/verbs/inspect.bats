@@ -91,6 +91,32 @@ setup() {
     [ "$status" -eq 1 ]
 }
 
+@test "a model by name: -M in order, then KILN_MODELS, then the installed ones" {
+    mkdir a b c d
+    for place in a b c; do
+        kiln -q blank 1x1x28x28 ! mnist-unet arch=class hidden=8 ! train $place/mnist-class.safetensors epochs=1 batch=1 >/dev/null
+    done
+    # where ARG...: the folder in which that run finds it.
+    where() {
+        kiln "$@" inspect mnist-class | head -1
+    }
+    [ "$(where -M a -M b)" = a/mnist-class.safetensors ]
+    [ "$(where -M d -M b -M a)" = b/mnist-class.safetensors ]
+    export KILN_MODELS=d:c:b
+    [ "$(where)" = c/mnist-class.safetensors ]
+    [ "$(where -M b)" = b/mnist-class.safetensors ]
+    [ "$(where -M d)" = c/mnist-class.safetensors ]
+    [[ $(KILN_MODELS=d where) == */share/*models/mnist-class.safetensors ]]
+    # A file here is meant before any of them.
+    cp a/mnist-class.safetensors mnist-class
+    [ "$(where -M b)" = mnist-class ]
+    rm mnist-class
+    # The nets that run are those that inspect shows.
+    kiln randn 1x1x28x28 ! mnist-unet c/mnist-class.safetensors ! ddim 2 >want
+    kiln randn 1x1x28x28 ! mnist-unet mnist-class ! ddim 2 >got
+    kiln load got ! compare want
+}
+
 @test "the numbers of parameters are those of PyTorch" {
     golden=$top_srcdir/tests/golden/mnist-ckpt-t.pt
     [ -r "$golden" ] || skip
