@@ -154,7 +154,7 @@ static void print_bash(const struct nodes *all)
     puts("' -- \"$cur\")) ;;");
     printf("    verb-list|verb-new) COMPREPLY=($(compgen -W '");
     print_kinds();
-    puts(" --json' -- \"$cur\")) ;;\n"
+    puts("' -- \"$cur\")) ;;\n"
          "    verb-completion) COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$cur\")) ;;\n"
          "    verb-version) COMPREPLY=($(compgen -W '-v' -- \"$cur\")) ;;\n"
          "    node-*)\n"

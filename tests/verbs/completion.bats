@@ -28,6 +28,7 @@ offers() {
     [ "$(offers 'kiln load a.png ! hstack [ resize 3 ] ga')" = gap= ]
     [ "$(offers 'kiln completion f')" = fish ]
     [ "$(offers 'kiln list sam')" = sampler ]
+    [ -z "$(offers 'kiln new --js')" ]
     [ "$(offers 'kiln run x.png ! sav')" = save ]
     [[ " $(offers 'kiln help opti') " == *" options "* ]]
 }
