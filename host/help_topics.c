@@ -143,7 +143,11 @@ static const char options[] =
     "\n"
     "In the environment alone: KILN_CPU=ref|avx2|avx512|amx caps the instruction\n"
     "set, KILN_DATA is a folder of data searched before what is installed. An\n"
-    "option wins over the environment.\n";
+    "option wins over the environment.\n"
+    "\n"
+    "Your own plugins and models for all chains lie in ~/.local/share/kiln/plugins\n"
+    "and models ($XDG_DATA_HOME/kiln where that is set); they are searched after\n"
+    "those folders and before what is installed.\n";
 
 const struct topic topics[] = {
     {"chain", "how a chain is written: arguments, brackets, order", chain},

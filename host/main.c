@@ -280,10 +280,17 @@ static int start_up(void)
 {
     // After those of the command line, which were said for this run.
     const char *plugins = getenv("KILN_PLUGINS"), *models = getenv("KILN_MODELS");
+    char *own_plugins = path_user("plugins"), *own_models = path_user("models");
     if (plugins)
         each_path(plugins, registry_add_dir);
     if (models)
         each_path(models, paths_add_models);
+    if (own_plugins)
+        registry_add_dir(own_plugins);
+    if (own_models)
+        paths_add_models(own_models);
+    free(own_plugins);
+    free(own_models);
     registry_add_dir(path_plugins());
     pool_set_threads(runtime.threads);
     tensor_limit(runtime.max_memory);

@@ -87,6 +87,18 @@ void paths_add_models(const char *dir)
     paths.n_models++;
 }
 
+char *path_user(const char *kind)
+{
+    const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+    char *path = data && *data == '/'   ? xformat("%s/kiln/%s", data, kind)
+                 : home && *home == '/' ? xformat("%s/.local/share/kiln/%s", home, kind)
+                                        : NULL;
+    if (path && is_folder(path))
+        return path;
+    free(path);
+    return NULL;
+}
+
 const char *path_models(int i)
 {
     return i >= 0 && (size_t)i < paths.n_models ? paths.models[i] : NULL;

@@ -9,6 +9,9 @@ void paths_init(void);
 const char *path_plugins(void);
 const char *path_share(void);
 void paths_add_models(const char *dir);  // searched first
+// The user's own "plugins" or "models", in $XDG_DATA_HOME/kiln or ~/.local/share/kiln: malloc'd;
+// NULL: there is no such folder.
+char *path_user(const char *kind);
 // A model by its path, or by its name in the models directories: NAME, NAME.safetensors or a
 // folder. malloc'd; fails with KILN_ERR_IO and names the places that were looked at.
 int path_model(const char *name, char **out);

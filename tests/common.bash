@@ -2,7 +2,7 @@
 #   top_srcdir, top_builddir   of `make check`; by hand: this tree, and _build in it
 #   kiln                       the program that was built, found in PATH first
 #   tensor FILE NAME           the values of an F32 tensor of the first document, a line each
-# and takes over no setting of the caller's KILN_*.
+# and takes over neither the caller's KILN_* nor plugins and models that the caller installed.
 # SPDX-License-Identifier: MIT
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 : "${top_srcdir:=$here}"
@@ -10,6 +10,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export top_srcdir top_builddir
 PATH=$top_builddir:$PATH
 unset "${!KILN_@}"
+export XDG_DATA_HOME=/nonexistent
 
 tensor() {
     local size header from to

@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 "$KILN" -P "$plugin" help @NAME@ >/dev/null
 "$KILN" -P "$plugin" check "$plugin/@NAME@.so"
-# Its words are split at blanks, as a shell would.
+# Its words are split at blanks, as a shell would. A chain without a sink gives a stream.
 # shellcheck disable=SC2086
-"$KILN" -P "$plugin" $example
+"$KILN" -P "$plugin" $example >/dev/null
 echo "ok: kiln $example"

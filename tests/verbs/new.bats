@@ -32,6 +32,37 @@ none() {
     make -C sepia check
 }
 
+@test "make check prints no stream, whatever the kind gives" {
+    for kind in filter trainer; do
+        kiln new $kind my-$kind
+        make -C my-$kind check >said
+        grep -q '^ok: kiln ' said
+        none grep -qa __metadata__ said
+    done
+}
+
+@test "make install puts it where every chain finds it" {
+    kiln new filter sepia
+    HOME=$PWD/home
+    for XDG_DATA_HOME in "$PWD/data" ''; do
+        export HOME XDG_DATA_HOME
+        run kiln help sepia
+        [ "$status" -eq 2 ]
+        make -C sepia install
+        kiln help sepia | grep -q "^sepia"
+        kiln blank 1x1x4x4 ! sepia ! save out.png
+        kiln version -v | grep -q "${XDG_DATA_HOME:-$HOME/.local/share}/kiln/plugins"
+    done
+    [ -e data/kiln/plugins/sepia.so ]
+    [ -e home/.local/share/kiln/plugins/sepia.so ]
+    # Models likewise; -M and KILN_MODELS come first.
+    mkdir -p home/.local/share/kiln/models given
+    cp "$top_srcdir/share/models/mnist-time.safetensors" home/.local/share/kiln/models/mnist-class.safetensors
+    cp "$top_srcdir/share/models/mnist-time.safetensors" given/mnist-class.safetensors
+    [ "$(kiln inspect mnist-class | head -1)" = "$HOME/.local/share/kiln/models/mnist-class.safetensors" ]
+    [ "$(KILN_MODELS=given kiln inspect mnist-class | head -1)" = given/mnist-class.safetensors ]
+}
+
 @test "names that C knows already are fine" {
     for name in gamma double log params run-2 ops; do
         kiln new filter $name
