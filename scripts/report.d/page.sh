@@ -12,12 +12,15 @@ png_number() {
 }
 
 page_picture() {
+    local width wide=''
     if [[ $1 == *.svg ]]; then
         cat "$1"
         return
     fi
-    printf '<img alt="%s" width="%s" height="%s" src="data:image/png;base64,' "$(escape <<<"$2")" \
-        "$(png_number "$1" 16)" "$(png_number "$1" 20)"
+    width=$(png_number "$1" 16)
+    [ "$width" -le 820 ] || wide=' class="wide"'  # wider than the page: see style.css
+    printf '<img%s alt="%s" width="%s" height="%s" src="data:image/png;base64,' "$wide" \
+        "$(escape <<<"$2")" "$width" "$(png_number "$1" 20)"
     base64 -w0 "$1"
     printf '">\n'
 }

@@ -71,3 +71,12 @@ says <<EOF
 and then. With 4 and &minus;3 the second net is what to move away from, as guidance does with the empty prompt: nearly all are
 what they should be.</p>
 EOF
+
+figure C7 "The best of 64, and the worst" <<EOF
+kiln randn 64x1x28x28 ! $net ! cfg 5 ! anagram 4 9 view="rotate 180" ! ddpm stride=15 ! $net ! cfg 5 ! anagram 4 9 view="rotate 180" ! score 140,180,220,260 ! sort ! vstack [ select 0:8 ! grid 8 ] [ select 0:8 ! rotate 180 ! grid 8 ] [ select 56:64 ! grid 8 ] [ select 56:64 ! rotate 180 ! grid 8 ] ! grid 1 scale=3 rows="best: 4" rows="turned: 9" rows="worst: 4" rows="turned: 9" ! save c7.png
+EOF
+uses "$class"
+picture c7.png "the eight anagrams of lowest error, and the eight of highest"
+says <<EOF
+<p>Score.</p>
+EOF
