@@ -112,15 +112,15 @@ page_nets() {
     printf '</table>\n'
 }
 
+nets_text="The denoiser's loss is the mean squared error of the digit, that of the other two that of the noise: always
+to answer 0 would cost 0.11 and 1. The columns \"at\" are means of ten records of the log; the speed is that of the
+machine that trained."
+
 page_numbers() {
     local id sum=0 n=0 seconds
     printf '<h2 id="numbers">Numbers</h2>\n'
     if shown | grep -q '^B'; then
-        cat <<'EOF'
-<p>How far the nets were trained. The denoiser's loss is the mean squared error of the digit, that of the other two
-the mean squared error of the noise: always to answer 0 would cost 0.11 and 1. The columns "at" are means of ten
-records of the log; the speed is that of the machine that trained.</p>
-EOF
+        printf '<p>How far the nets were trained. %s</p>\n' "$nets_text"
         page_nets
     fi
     printf '<p>How long each figure took here, in seconds.</p>\n<p class="times">'

@@ -72,11 +72,13 @@ and then. With 4 and &minus;3 the second net is what to move away from, as guida
 what they should be.</p>
 EOF
 
-figure C7 "The best of 64, and the worst" <<EOF
+figure C7 "The best of 64 by score, and the worst" <<EOF
 kiln randn 64x1x28x28 ! $net ! cfg 5 ! anagram 4 9 view="rotate 180" ! ddpm stride=15 ! $net ! cfg 5 ! anagram 4 9 view="rotate 180" ! score 140,180,220,260 ! sort ! vstack [ select 0:8 ! grid 8 ] [ select 0:8 ! rotate 180 ! grid 8 ] [ select 56:64 ! grid 8 ] [ select 56:64 ! rotate 180 ! grid 8 ] ! grid 1 scale=3 rows="best: 4" rows="turned: 9" rows="worst: 4" rows="turned: 9" ! save c7.png
 EOF
 uses "$class"
 picture c7.png "the eight anagrams of lowest error, and the eight of highest"
 says <<EOF
-<p>Score.</p>
+<p>64 anagrams, in the order of the error that the stack itself makes on them. What it explains worst is heavy and frayed,
+what it explains best is cleaner; but in both there are some that read as one wished and some that do not. The error
+says how a stroke is drawn more than what it says.</p>
 EOF

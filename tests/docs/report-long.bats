@@ -8,8 +8,10 @@ load report-if
 
 @test "every figure of the report, and each command gives its figure" {
     cd "$BATS_TEST_TMPDIR"
-    report out
+    mkdir pages
+    report --markdown pages out
     alone out/index.html
+    diff <(pages pages/report.md) <(pages "$top_srcdir/docs/report.md")
     for id in A0 A1.1 A1.2 A1.3 A1.4 A1.5 A1.6 A1.7 A1.7.1 A1.7.2 A1.7.3 A1.8 A1.9 \
         C1 C2 C3 C4 C5 C6 C7 B1.1 B1.2 B1.2.1 B1.2.2 B2.1 B2.2 B2.3 B2.4 B2.5; do
         grep -q "<figure id=\"$id\"" out/index.html

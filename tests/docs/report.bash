@@ -31,3 +31,8 @@ repeats() {
     done
     [ "$n" -gt 0 ]
 }
+
+# The lines of a page in Markdown, but for numbers that were measured.
+pages() {
+    grep -v '^<t[ra]' "$1"
+}
