@@ -243,6 +243,37 @@ int embed_plain(struct state *s, struct instance *net, int64_t prompt)
     return e;
 }
 
+static int is_among(int64_t p, const int64_t *prompt, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (prompt[i] == p)
+            return 1;
+    return 0;
+}
+
+// A net of many layers makes tens of megabytes of each prompt, and a long stream may have any
+// number of them: the oldest go, but for the n that are wanted now.
+static void forget(struct instance *net, const int64_t *prompt, size_t n)
+{
+    const size_t most = (size_t)256 << 20;
+    size_t total = 0, kept = 0;
+    uint32_t n_cond = net->net->net.n_cond;
+    for (size_t i = 0; i < net->n_cond; i++)
+        for (uint32_t k = 0; k < n_cond; k++)
+            total += tensor_bytes(net->cond[i].tensor[k]);
+    for (size_t i = 0; i < net->n_cond; i++) {
+        struct cond_entry *c = &net->cond[i];
+        if (total <= most || is_among(c->prompt, prompt, n)) {
+            net->cond[kept++] = *c;
+            continue;
+        }
+        for (uint32_t k = 0; k < n_cond; k++)
+            total -= tensor_bytes(c->tensor[k]);
+        drop(c, n_cond);
+    }
+    net->n_cond = kept;
+}
+
 int embed_nets(struct state *s, struct instance *const *net, size_t n_nets, const int64_t *prompt,
                size_t n, int (*load)(struct state *s, struct instance *net))
 {
@@ -272,6 +303,7 @@ int embed_nets(struct state *s, struct instance *const *net, size_t n_nets, cons
         instance_drop(x);
     for (size_t i = 0; i < n_nets && !e; i++) {
         e = load(s, net[i]);
+        forget(net[i], prompt, n);
         for (size_t p = 0; p < n && !e; p++)
             e = condition(s, net[i], prompt[p], wants_text(net[i]) ? from[p] : 0);
     }

@@ -12,6 +12,8 @@
 int inspect_stream(const char *path, json_t **json);
 // A weights file or a folder with one.
 int inspect_weights(const char *path, json_t **json);
+// A folder with a net that a predictor knows; KILN_END: there is none.
+int inspect_net(const char *path, json_t **json);
 int inspect_plugin(const char *path, json_t **json);
 int inspect_image(const char *path, json_t **json);
 

@@ -182,8 +182,10 @@ static int inspect_path(const char *path, json_t **json)
         return inspect_image(path, json);
     case FILE_STREAM:
         return inspect_stream(path, json);
-    case FILE_WEIGHTS:
     case FILE_FOLDER:
+        e = inspect_net(path, json);
+        return e == KILN_END ? inspect_weights(path, json) : e;
+    case FILE_WEIGHTS:
         return inspect_weights(path, json);
     case FILE_PLUGIN:
         return inspect_plugin(path, json);

@@ -9,7 +9,7 @@ kilninclude_HEADERS = \
 	sdk/include/kiln/sink.h sdk/include/kiln/source.h sdk/include/kiln/tensor.h \
 	sdk/include/kiln/trainer.h
 kilnext_HEADERS = \
-	sdk/include/kiln/ext/cuda.h sdk/include/kiln/ext/ops.h \
+	sdk/include/kiln/ext/cuda.h sdk/include/kiln/ext/inspect.h sdk/include/kiln/ext/ops.h \
 	sdk/include/kiln/ext/paths.h sdk/include/kiln/ext/state.h \
 	sdk/include/kiln/ext/trainable.h sdk/include/kiln/ext/weights.h
 

@@ -1,5 +1,9 @@
 // The node: a net as kiln samples with it.
 // SPDX-License-Identifier: MIT
+#include <string.h>
+
+#include <kiln/ext/inspect.h>
+
 #include "unet.h"
 
 static const kiln_param params[] = {
@@ -65,6 +69,19 @@ static int predict(kiln_self *self, const kiln_query *q, kiln_estimate *out)
     return unet_predict((struct unet *)self, q, out);
 }
 
+static int inspect_net(kiln_self *self, const char **json)
+{
+    struct unet *s = (struct unet *)self;
+    return unet_found(s) ? unet_inspect(s, json) : KILN_END;
+}
+
+static const kiln_inspect inspect = {.size = sizeof(inspect), .net = inspect_net};
+
+static const void *extension(const char *id)
+{
+    return strcmp(id, "kiln.inspect/1") ? NULL : &inspect;
+}
+
 static void destroy(kiln_self *self)
 {
     unet_free((struct unet *)self);
@@ -87,6 +104,7 @@ static const kiln_node if_unet = {
     .self_size = sizeof(struct unet),
     .needs = "kiln.ops/1 kiln.weights/1 kiln.paths/1",
     .destroy = destroy,
+    .extension = extension,
     .predictor = &ops,
 };
 KILN_PLUGIN("org.kiln.if-unet", "1.0", "MIT", &if_unet);

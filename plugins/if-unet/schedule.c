@@ -172,4 +172,5 @@ void schedule_free(struct schedule *s)
 {
     free(s->alpha);
     free(s->sigma);
+    s->alpha = s->sigma = NULL;
 }

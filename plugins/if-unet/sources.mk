@@ -2,6 +2,7 @@
 if_unet_sources = \
 	plugins/if-unet/config.c \
 	plugins/if-unet/forward.c \
+	plugins/if-unet/inspect.c \
 	plugins/if-unet/layout.c \
 	plugins/if-unet/lowres.c \
 	plugins/if-unet/pass.c \

@@ -96,6 +96,7 @@ struct unet {
     struct config config;
     struct schedule schedule;
     kiln_file *file;  // mapped and checked
+    char *json;       // of unet_inspect
     struct module *module;
     int n_modules, room;
     // In the order of the forward pass.
@@ -120,9 +121,10 @@ int schedule_read(struct unet *s, const char *base);
 void schedule_free(struct schedule *s);
 
 // weights.c
+int unet_found(struct unet *s);     // 0: nothing there is a UNet
 int unet_describe(struct unet *s);  // finds folder and files, reads configuration and headers
 int unet_load(struct unet *s);
-void unet_free(struct unet *s);
+void unet_free(struct unet *s);  // back to what was not described
 // A weight as it is kept: as stored, or as the parameter weights says; norms and biases are F32.
 int module_load(struct unet *s, struct module *m);
 void module_unload(struct unet *s, struct module *m);
@@ -159,6 +161,9 @@ int text_encode(struct unet *s, const kiln_tensor *embedding, kiln_tensor **cond
 
 // lowres.c
 int lowres_prepare(struct unet *s, const kiln_rows *rows, kiln_tensor *aux);
+
+// inspect.c
+int unet_inspect(struct unet *s, const char **json);
 
 // forward.c
 int unet_predict(struct unet *s, const kiln_query *q, kiln_estimate *out);

@@ -16,32 +16,61 @@ static int exists(const char *folder, const char *name)
     return !stat(path, &st);
 }
 
+// The folder that was named, and the net's in it.
+struct place {
+    char base[4096], folder[4200];
+};
+
+static int find(struct unet *s, struct place *p)
+{
+    const char *name = s->base.args[P_MODEL].s;
+    const char *found = kiln_get_paths(&s->base)->find(s->base.host, "models", name);
+    snprintf(p->base, sizeof(p->base), "%s", found ? found : name);
+    snprintf(p->folder, sizeof(p->folder), "%s%s", p->base, exists(p->base, "unet") ? "/unet" : "");
+    return found != NULL;
+}
+
+int unet_found(struct unet *s)
+{
+    struct place p;
+    double number;
+    const char *text;
+    kiln_file *f;
+    if (!find(s, &p) || !exists(p.folder, "config.json"))
+        return 0;
+    // Weights that are damaged are described, and the failure then says how.
+    if (kiln_get_weights(&s->base)->open(s->base.host, p.folder, &f))
+        return strcmp(p.base, p.folder) != 0;
+    int e = config_field(s, f, "config.json", "_class_name", &number, &text);
+    int is = e ? !config_field(s, f, "config.json", "down_block_types/0", &number, &text)
+               : text && !strcmp(text, "UNet2DConditionModel");
+    kiln_get_weights(&s->base)->close(s->base.host, f);
+    return is;
+}
+
 int unet_describe(struct unet *s)
 {
-    const kiln_host *h = s->base.host;
     const kiln_value *args = s->base.args;
-    const char *name = args[P_MODEL].s, *found;
-    char base[4096], folder[4200];
+    const kiln_weights *w = kiln_get_weights(&s->base);
+    struct place p;
     if (s->described)
         return KILN_OK;
-    found = kiln_get_paths(&s->base)->find(h, "models", name);
-    snprintf(base, sizeof(base), "%s", found ? found : name);
-    snprintf(folder, sizeof(folder), "%s%s", base, exists(base, "unet") ? "/unet" : "");
-    if (found && !exists(folder, "config.json"))
+    if (find(s, &p) && !exists(p.folder, "config.json"))
         return kiln_fail(&s->base, KILN_ERR_IO,
                          "%.300s: neither a pipeline's folder nor its unet/, with a config.json",
-                         base);
-    const kiln_weights *w = kiln_get_weights(&s->base);
+                         p.base);
     int half = args[P_WEIGHTS].i == WEIGHTS_FP16;
-    int e = (half ? w->open_half : w->open)(h, folder, &s->file);  // says so if nothing is there
+    int e = (half ? w->open_half : w->open)(s->base.host, p.folder, &s->file);
     e = e ? e : config_read(s);
     e = e ? e : layout_build(s);
     e = e ? e : layout_check(s);
-    e = e ? e : schedule_read(s, base);
+    e = e ? e : schedule_read(s, p.base);
     if (!e && s->config.in == 3 && (args[P_NOISE_LEVEL].set || args[P_LOWRES].n))
         e = kiln_fail(&s->base, KILN_ERR_ARG,
                       "noise_level and lowres are for stage II, this net is of stage I");
     s->described = !e;
+    if (e)
+        unet_free(s);
     return e;
 }
 
@@ -156,4 +185,9 @@ void unet_free(struct unet *s)
         kiln_get_weights(&s->base)->close(s->base.host, s->file);
     schedule_free(&s->schedule);
     free(s->module);
+    free(s->json);
+    s->file = NULL;
+    s->module = NULL;
+    s->json = NULL;
+    s->n_modules = s->room = s->n_resnets = s->n_attentions = 0;
 }

@@ -3,6 +3,7 @@
 //     --dtype fp32|fp16|bf16   of the weights (fp16), which are the same but for rounding
 //     --shards N               in N files with an index (1: one file, none)
 //     --seed N                 of the weights (1)
+//     --values yes|no          no: zeros, which take no room on the disk (yes)
 // NET: a name of tests/if/nets.c. Build it with tests/if/if.bash, or by hand:
 //     cc -O2 -I. -o random_if tests/if/random_if.c tests/if/nets.c -lm
 // SPDX-License-Identifier: MIT
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum dtype { FP32, FP16, BF16 };
 static const char *const dtype_word[] = {"fp32", "fp16", "bf16"};
@@ -23,7 +25,7 @@ struct job {
     const struct if_net *net;
     struct if_tensors all;  // by name
     enum dtype dtype;
-    int shards;
+    int shards, no_values;
     uint64_t seed;
 };
 
@@ -130,13 +132,16 @@ static void write_weights(const struct job *job)
         int from = first_of(job, k), to = first_of(job, k + 1);
         file_name(job, k, name, sizeof(name));
         snprintf(path, sizeof(path), "unet/%s", name);
-        header(job, from, to, &text);
+        int64_t bytes = header(job, from, to, &text);
         uint64_t size = strlen(text);
         FILE *f = create(job, path);
         fwrite(&size, sizeof(size), 1, f);  // little-endian, as what this runs on
         fwrite(text, 1, size, f);
-        for (int i = from; i < to; i++)
+        for (int i = from; i < to && !job->no_values; i++)
             write_values(job, &job->all.tensor[i], f);
+        if (job->no_values &&
+            (fflush(f) || ftruncate(fileno(f), (off_t)(8 + size + (uint64_t)bytes))))
+            perror(path);
         finish(f);
         free(text);
     }
@@ -196,7 +201,9 @@ static void write_folder(const struct job *job)
 
 static int usage(void)
 {
-    fputs("usage: random_if [--dtype fp32|fp16|bf16] [--shards N] [--seed N] NET FOLDER\n", stderr);
+    fputs("usage: random_if [--dtype fp32|fp16|bf16] [--shards N] [--seed N] [--values yes|no] "
+          "NET FOLDER\n",
+          stderr);
     return 2;
 }
 
@@ -210,6 +217,8 @@ int main(int argc, char **argv)
             job.shards = atoi(value);
         else if (!strcmp(argv[i], "--seed"))
             job.seed = strtoull(value, NULL, 10);
+        else if (!strcmp(argv[i], "--values"))
+            job.no_values = !strcmp(value, "no");
         else if (strcmp(argv[i], "--dtype") != 0)
             return usage();
         else
