@@ -36,32 +36,51 @@ static inline int64_t block_count(int64_t rows, int64_t c)
     return (rows + per_block - 1) / per_block;
 }
 
+enum { STATS_VECS = 8 };
+
+// For block_stats: vecs neighbouring vectors of channels, left channels in all. Sums stay in
+// registers.
+VM_INLINE void column_stats(const float *x, int64_t rows, int64_t c, const float *shift,
+                            float *mean, float *spread, int vecs, int64_t left)
+{
+    const vec inverse = v_set((float)(1 / (double)rows));
+    vec centre[STATS_VECS], sum[STATS_VECS];
+    for (int k = 0; k < vecs; k++) {
+        centre[k] = v_load(shift + k * LANES, left - k * LANES);
+        sum[k] = v_set(0);
+    }
+    for (int64_t r = 0; r < rows; r++)
+        for (int k = 0; k < vecs; k++)
+            sum[k] =
+                v_add(sum[k], v_sub(v_load(x + r * c + k * LANES, left - k * LANES), centre[k]));
+    vec squares[STATS_VECS];
+    for (int k = 0; k < vecs; k++) {
+        sum[k] = v_mul(sum[k], inverse);
+        v_store(mean + k * LANES, left - k * LANES, sum[k]);
+        squares[k] = v_set(0);
+    }
+    for (int64_t r = 0; r < rows; r++)
+        for (int k = 0; k < vecs; k++) {
+            vec d = v_sub(v_load(x + r * c + k * LANES, left - k * LANES), centre[k]);
+            d = v_sub(d, sum[k]);
+            squares[k] = v_fma(d, d, squares[k]);
+        }
+    for (int k = 0; k < vecs; k++)
+        v_store(spread + k * LANES, left - k * LANES, squares[k]);
+}
+
 // Of each channel of one block: its mean less shift, and the sum of squared differences from it.
 // Two passes, since sums of squares alone lose all digits where the mean is large; and about a
 // shift, one of the values, for then the sums stay as small as the values are spread.
 static inline void block_stats(const float *x, int64_t rows, int64_t c, const float *shift,
                                float *mean, float *spread)
 {
-    const vec inverse = v_set((float)(1 / (double)rows));
-    for (int64_t j = 0; j < c; j += LANES)
-        v_store(mean + j, c - j, v_set(0));
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t j = 0; j < c; j += LANES) {
-            int64_t left = c - j;
-            vec d = v_sub(v_load(x + r * c + j, left), v_load(shift + j, left));
-            v_store(mean + j, left, v_add(v_load(mean + j, left), d));
-        }
-    for (int64_t j = 0; j < c; j += LANES) {
-        v_store(mean + j, c - j, v_mul(v_load(mean + j, c - j), inverse));
-        v_store(spread + j, c - j, v_set(0));
-    }
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t j = 0; j < c; j += LANES) {
-            int64_t left = c - j;
-            vec d = v_sub(v_load(x + r * c + j, left), v_load(shift + j, left));
-            d = v_sub(d, v_load(mean + j, left));
-            v_store(spread + j, left, v_fma(d, d, v_load(spread + j, left)));
-        }
+    int64_t j = 0;
+    for (; c - j >= STATS_VECS * LANES; j += STATS_VECS * LANES)
+        column_stats(x + j, rows, c, shift + j, mean + j, spread + j, STATS_VECS,
+                     STATS_VECS * LANES);
+    for (; j < c; j += LANES)
+        column_stats(x + j, rows, c, shift + j, mean + j, spread + j, 1, c - j);
 }
 
 // out = act((x - mean) mul + add) by channel; a row of out begins every out_c floats.

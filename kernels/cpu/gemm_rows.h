@@ -1,30 +1,25 @@
 // Row loops of a gemm_isa. SPDX-License-Identifier: MIT
 #include "kernels/cpu/vec_math.h"
 
-static inline vec load_out(const struct epilogue *e, const void *p, int64_t at, int64_t n)
-{
-    return e->bf16 ? v_load_bf16((const uint16_t *)p + at, n) : v_load((const float *)p + at, n);
-}
-
-static inline void finish_vec(const struct epilogue *e, vec x, vec bias, vec scale, int64_t at,
-                              int64_t n)
+VM_INLINE void finish_vec(const struct epilogue *e, vec x, vec bias, vec scale, int64_t at,
+                          int64_t n, int bf16, int act)
 {
     x = v_add(x, bias);
-    vec add = e->add ? load_out(e, e->add, at, n) : v_set(0);
+    vec add = !e->add ? v_set(0)
+              : bf16  ? v_load_bf16((const uint16_t *)e->add + at, n)
+                      : v_load((const float *)e->add + at, n);
     if (e->linear)
-        x = v_add(vm_act(x, e->act), add);
+        x = v_add(vm_act(x, act), add);
     else
-        x = vm_act(v_mul(v_add(x, add), scale), e->act);
-    if (e->stream)
-        v_stream((float *)e->out + at, x);
-    else if (e->bf16)
+        x = vm_act(v_mul(v_add(x, add), scale), act);
+    if (bf16)
         v_store_bf16((uint16_t *)e->out + at, n, x);
     else
-        v_store((float *)e->out + at, n, x);
+        v_put((float *)e->out + at, n, x, e->stream);
 }
 
-static void finish(const struct epilogue *e, const float *c, int64_t c_row, const int64_t *at,
-                   int64_t rows, int64_t columns)
+VM_INLINE void finish_as(const struct epilogue *e, const float *c, int64_t c_row, const int64_t *at,
+                         int64_t rows, int64_t columns, int bf16, int act)
 {
     const vec scale = v_set(e->scale);
     // Rows that are streamed go out whole lines at a time.
@@ -39,9 +34,35 @@ static void finish(const struct epilogue *e, const float *c, int64_t c_row, cons
                 continue;
             for (int64_t k = 0; k < together; k += LANES)
                 finish_vec(e, v_load(c + i * c_row + j + k, LANES), bias[k / LANES], scale,
-                           at[i] + j + k, n - k);
+                           at[i] + j + k, n - k, bf16, act);
         }
     }
+}
+
+// Bare sums, as they are in training.
+static void finish_sums(const struct epilogue *e, const float *c, int64_t c_row, const int64_t *at,
+                        int64_t rows, int64_t columns)
+{
+    float *out = e->out;
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; at[i] >= 0 && j < columns; j += LANES) {
+            vec x = v_load(c + i * c_row + j, LANES);
+            if (e->bias)
+                x = v_add(x, v_load(e->bias + j, columns - j));
+            v_put(out + at[i] + j, columns - j, x, e->stream);
+        }
+}
+
+static void finish(const struct epilogue *e, const float *c, int64_t c_row, const int64_t *at,
+                   int64_t rows, int64_t columns)
+{
+    int scaled = !e->linear && !(e->scale >= 1 && e->scale <= 1);
+    if (!e->bf16 && !e->add && e->act == KILN_ACT_NONE && !scaled)
+        finish_sums(e, c, c_row, at, rows, columns);
+    else if (e->bf16)
+        VM_FOR_ACT(e->act, finish_as, e, c, c_row, at, rows, columns, 1)
+    else
+        VM_FOR_ACT(e->act, finish_as, e, c, c_row, at, rows, columns, 0)
 }
 
 static void add_rows(const float *x, int64_t rows, int64_t columns, float *sum)

@@ -119,14 +119,11 @@ static inline vec v_round(vec x)
     return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
-// x 2^n, n whole. In two steps, since the result may be subnormal.
+// x 2^n, n whole and the power not subnormal.
 static inline vec v_scale(vec x, vec n)
 {
-    __m256i k = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(k, 1);
-    __m256i rest = _mm256_sub_epi32(k, half), bias = _mm256_set1_epi32(127);
-    __m256 a = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23));
-    __m256 b = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
-    return _mm256_mul_ps(_mm256_mul_ps(x, a), b);
+    __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+    return _mm256_mul_ps(x, _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23)));
 }
 
 // a where x < 0, else b.

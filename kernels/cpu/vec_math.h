@@ -9,10 +9,13 @@
 
 // e^x = 2^n e^r with |r| <= ln 2 / 2, whose polynomial is right to the last place or two. ln 2
 // comes in two parts, the first of few bits, so that n times it is exact. x is kept where the
-// result is finite; NaN passes both bounds.
+// result is finite and not subnormal, which processors are slow at; below, down to infinity, it is
+// 0, by taking away what it comes to at the bound, which is nothing beside results a little above.
+// NaN passes both bounds.
 static inline vec vm_exp(vec x)
 {
-    x = v_min(v_set(88.7f), v_max(v_set(-104.0f), x));
+    const float least = 0x1.7fd976p-116f;  // of -80
+    x = v_min(v_set(87), v_max(v_set(-80), x));
     vec n = v_round(v_mul(x, v_set(1.44269504f)));
     vec r = v_fma(n, v_set(-0.693359375f), x);
     r = v_fma(n, v_set(2.12194440e-4f), r);
@@ -23,7 +26,7 @@ static inline vec vm_exp(vec x)
     p = v_fma(p, r, v_set(0.5f));
     p = v_fma(p, r, v_set(1));
     p = v_fma(p, r, v_set(1));
-    return v_scale(p, n);
+    return v_sub(v_scale(p, n), v_set(least));
 }
 
 static inline vec vm_logistic(vec x)

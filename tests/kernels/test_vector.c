@@ -4,7 +4,13 @@
 // SPDX-License-Identifier: MIT
 #include "tests/kernels/check.h"
 
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 enum { ACTS = KILN_ACT_GELU_TANH + 1 };
 static const char *const act_names[ACTS] = {"none", "silu", "gelu", "gelu_tanh"};
@@ -71,6 +77,41 @@ static void test_nan(const struct check *c)
         check_near(got, want, 1e-6, 1e-6, "%s of NaN", act_names[act]);
     }
 }
+
+#ifndef CHECK_CUDA
+
+// Processors are slow at subnormal numbers: far out, activations come to 0 or to no such number,
+// and probabilities of keys far below the best come to 0.
+static void test_no_subnormals(const struct check *c)
+{
+    enum { N = 4000, KEYS = 300 };
+    kiln_tensor *x = check_new(1, SHAPE(N)), *y = check_like(x);
+    for (int i = 0; i < N; i++)
+        kiln_f32(x)[i] = -14 - 0.25f * (float)i;
+    for (int act = KILN_ACT_SILU; act < ACTS; act++) {
+        check_ok(c, c->ops->act(c->host, x, act, y));
+        for (int i = 0; i < N; i++)
+            if (fpclassify(kiln_f32(y)[i]) == FP_SUBNORMAL)
+                fail_msg("%s of %g is %g", act_names[act], (double)kiln_f32(x)[i],
+                         (double)kiln_f32(y)[i]);
+    }
+    // One query of width 1 and keys 0, -0.5, -1 ..: values pick out one probability each.
+    kiln_tensor *q = check_new(3, SHAPE(1, 1, 8)), *out = check_like(q);
+    kiln_tensor *k = check_new(3, SHAPE(1, KEYS, 8)), *v = check_like(k);
+    for (int i = 0; i < 8; i++)
+        kiln_f32(q)[i] = i == 0;
+    for (int only = 160; only < KEYS; only += 7) {
+        for (int i = 0; i < KEYS * 8; i++) {
+            kiln_f32(k)[i] = i % 8 ? 0 : -0.5f * (float)(i / 8);
+            kiln_f32(v)[i] = i / 8 == only;
+        }
+        check_ok(c, c->ops->attention(c->host, q, k, v, NULL, NULL, NULL, NULL, 1, 1, out));
+        if (fpclassify(kiln_f32(out)[0]) == FP_SUBNORMAL)
+            fail_msg("probability of a score of %g: %g", -0.5 * only, (double)kiln_f32(out)[0]);
+    }
+}
+
+#endif
 
 static void test_mul_and_affine(const struct check *c)
 {
@@ -400,6 +441,9 @@ int main(int argc, char **argv)
         {"concat and split are exact", test_concat, NULL, 0},
         {"act and act_grad are within 1e-6", test_act, bench_elementwise, 0},
         {"act hands NaN on", test_nan, NULL, 0},
+#ifndef CHECK_CUDA
+        {"exponentials make no subnormal numbers", test_no_subnormals, NULL, 0},
+#endif
         {"mul, affine and affine_grad are the reference's", test_mul_and_affine, NULL, 0},
         {"avg_pool and its gradient are the reference's", test_avg_pool, NULL, 0},
         {"batch_norm at inference and in training is the reference's", test_batch_norm, bench_norm,
