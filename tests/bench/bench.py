@@ -133,8 +133,8 @@ HEAD = ["| work | by | time | ratio | GFLOP/s, of peak | peak MB | |",
 
 def main():
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--kiln", required=True)
-    parser.add_argument("--cache", required=True)
+    parser.add_argument("--kiln")
+    parser.add_argument("--cache")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--out", default="bench")

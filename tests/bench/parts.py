@@ -15,10 +15,11 @@ class Row:
         self.what, self.sides, self.operations, self.note = what, sides, operations, note
 
 
-def kiln_side(bench, chain, per=1.0, options=()):
+def kiln_side(bench, chain, per=1.0, options=(), threads=None):
     """The whole program, per as many units of work."""
     def side():
-        seconds, memory, _ = run([bench.kiln, "-j", str(bench.threads), *options, *chain])
+        seconds, memory, _ = run(
+            [bench.kiln, "-j", str(threads or bench.threads), *options, *chain])
         return seconds / per, memory
     return side
 
@@ -49,38 +50,44 @@ def precisions(bench):
             **({"kiln bf16": ["--precision", "bf16"]} if bench.has_bf16 else {})}
 
 
+def step_side(bench, steps, options=(), threads=None):
+    """Steps of training but the first, which brings the memory."""
+    log = os.path.join(bench.work, "step.tsv")
+
+    def side():
+        for name in os.listdir(bench.work):
+            if name.startswith("step."):
+                os.unlink(os.path.join(bench.work, name))
+        _, memory, _ = run([bench.kiln, "-j", str(threads or bench.threads), *options, "digits",
+                            "train", f"images=0:{128 * steps}", "!", "mnist-unet", "arch=time",
+                            "!", "train", os.path.join(bench.work, "step.safetensors"),
+                            "epochs=1", "every=1", f"log={log}"])
+        with open(log, encoding="ascii") as f:
+            rows = [line.split("\t") for line in f.read().splitlines()[1:]]
+        return [128 / float(row[4]) for row in rows[1:]], memory
+    return side
+
+
 def mnist_step(bench):
     """training step of the MNIST time net, 64 channels, batch 128"""
     steps = 4 if bench.quick else 8
-    log = os.path.join(bench.work, "step.tsv")
-
-    def kiln(options):
-        def side():
-            for name in os.listdir(bench.work):
-                if name.startswith("step."):
-                    os.unlink(os.path.join(bench.work, name))
-            _, memory, _ = run([bench.kiln, "-j", str(bench.threads), *options, "digits", "train",
-                                f"images=0:{128 * steps}", "!", "mnist-unet", "arch=time", "!",
-                                "train", os.path.join(bench.work, "step.safetensors"), "epochs=1",
-                                "every=1", f"log={log}"])
-            with open(log, encoding="ascii") as f:
-                rows = [line.split("\t") for line in f.read().splitlines()[1:]]
-            return [128 / float(row[4]) for row in rows[1:]], memory
-        return side
-
-    sides = {name: kiln(options) for name, options in precisions(bench).items()}
+    sides = {name: step_side(bench, steps, options) for name, options in precisions(bench).items()}
     torch, workers = torch_sides(bench, "mnist-step", {"repeats": steps // 2})
     rounds = 2 if bench.quick else bench.rounds
     yield Row("MNIST training step, batch 128", in_turn(rounds, {**sides, **torch}), 205.6e9)
     close(workers)
 
 
+def sample_chain(bench, digits, steps):
+    return ["randn", f"{digits}x1x28x28", "!", "mnist-unet", "mnist-class", "!", "prompt",
+            *"0123456789", "!", "cfg", "5", "!", "ddpm", str(steps), "!", "save",
+            os.path.join(bench.work, "sample.safetensors")]
+
+
 def mnist_sample(bench):
     """class sampling: 40 digits with guidance, per step"""
     steps = 10 if bench.quick else 300
-    chain = ["randn", "40x1x28x28", "!", "mnist-unet", "mnist-class", "!", "prompt",
-             *"0123456789", "!", "cfg", "5", "!", "ddpm", str(steps), "!", "save",
-             os.path.join(bench.work, "sample.safetensors")]
+    chain = sample_chain(bench, 40, steps)
     sides = {name: kiln_side(bench, chain, steps, options)
              for name, options in precisions(bench).items() if name != "kiln exact"}
     torch, workers = torch_sides(bench, "mnist-sample", {"steps": steps, "repeats": 1})
@@ -123,7 +130,8 @@ def mnist_epoch(bench):
     yield Row(f"an epoch of {images} digits, whole program", in_turn(1, sides))
 
 
-def if_call(bench, name, operations, shape, before):
+def if_side(bench, name, shape, before, options=(), threads=None):
+    """A call of a net of DeepFloyd IF: the time of some more steps."""
     if "if-unet" not in bench.nodes:
         raise Missing("this kiln has no if-unet")
     few, many = (1, 2) if bench.quick else (1, 4)
@@ -142,14 +150,16 @@ def if_call(bench, name, operations, shape, before):
                 f"timesteps={times}", f"to={900 - 30 * steps}", "!", "save",
                 os.path.join(bench.work, "if.safetensors")]
 
-    def kiln(options):
-        def side():
-            short, _ = kiln_side(bench, chain(few), 1, options)()
-            long, memory = kiln_side(bench, chain(many), 1, options)()
-            return (long - short) / (many - few), memory
-        return side
+    def side():
+        short, _ = kiln_side(bench, chain(few), 1, options, threads)()
+        long, memory = kiln_side(bench, chain(many), 1, options, threads)()
+        return (long - short) / (many - few), memory
+    return side
 
-    sides = {name: kiln(options) for name, options in precisions(bench).items()}
+
+def if_call(bench, name, operations, shape, before):
+    sides = {side: if_side(bench, name, shape, before, options)
+             for side, options in precisions(bench).items()}
     torch, workers = torch_sides(bench, "unet", {"repeats": 1 if bench.quick else 3}, net=name)
     yield Row(f"{name} call, guidance in one batch of 2", in_turn(bench.rounds, {**sides, **torch}),
               operations, "kiln: text, kept between calls, is not in it")
@@ -226,6 +236,58 @@ def ops(bench):
                                        **{name: torch(name) for name in workers}})
         yield Row(case, found, seen.get("operations", 0))
     close(list(sides.values()) + list(workers.values()))
+
+
+def by_threads(bench, what, side):
+    """side(threads) gives a side; the ratio is that of one thread's time to all threads'."""
+    sides = {"kiln": side(bench.threads), "kiln, 1 thread": side(1)}
+    return Row(f"{what}, {bench.threads} threads", in_turn(bench.rounds, sides))
+
+
+def scaling(bench):
+    """from one thread to all: a training step, sampling, an IF-I-M call, a photo"""
+    if bench.threads < 2:
+        raise Missing("there is one processor")
+    yield by_threads(bench, "MNIST training step", lambda n: step_side(bench, 4, (), n))
+    steps = 10 if bench.quick else 50
+    yield by_threads(bench, f"40 digits, guidance, per step of {steps}", lambda n: kiln_side(
+        bench, sample_chain(bench, 40, steps), steps, (), n))
+    photo_chain = ["load", bench.photo(), "!", "blur", "2", "!", "save",
+                   os.path.join(bench.work, "photo-out.jpg")]
+    yield by_threads(bench, "photo blurred, JPEG to JPEG",
+                     lambda n: kiln_side(bench, photo_chain, 1, (), n))
+    yield by_threads(bench, "IF-I-M call", lambda n: if_side(
+        bench, "IF-I-M", "64x64", ["blank", "1x3x64x64", "!"], (), n))
+
+
+def linear(bench):
+    """cost by steps, batch and pixels: time per unit, which would be the same"""
+    base = 10 if bench.quick else 50
+
+    def sides(side):
+        return in_turn(bench.rounds, {"kiln": side(1), "kiln, twice": side(2),
+                                      "kiln, 4 times": side(4)})
+
+    yield Row(f"20 digits, per step of {base} and more", sides(lambda n: kiln_side(
+        bench, sample_chain(bench, 20, base * n), base * n)))
+    yield Row(f"{base} steps, per digit of 20 and more", sides(lambda n: kiln_side(
+        bench, sample_chain(bench, 20 * n, base), 20 * n)))
+    ops = Ops(bench)
+    pixels = {1: "1500 2000", 2: "1500 4000", 4: "3000 4000"}
+    yield Row("blur 17x17, per 3 megapixels", sides(lambda n: lambda: (
+        ops.time(f"blur {pixels[n]} 17", 3)[0] / n, 0)))
+    ops.close()
+
+    def if_part(n):
+        side = if_side(bench, "IF-I-M", f"64x{64 * n}", ["blank", f"1x3x64x{64 * n}", "!"])
+
+        def part():
+            seconds, memory = side()
+            return seconds / n, memory
+        return part
+
+    yield Row("IF-I-M call, per 64x64 pixels", in_turn(bench.rounds, {
+        "kiln": if_part(1), "kiln, twice": if_part(2)}), note="attention grows with the square")
 
 
 def start(bench):
@@ -322,4 +384,5 @@ def photo(bench):
 
 PARTS = {"mnist-step": mnist_step, "mnist-sample": mnist_sample, "mnist-epoch": mnist_epoch,
          "if1": if1, "if2": if2, "t5": t5, "ops": ops, "start": start, "pipe": pipe,
-         "photo": photo}
+         "photo": photo,
+         "scaling": scaling, "linear": linear}
