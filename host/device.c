@@ -112,6 +112,11 @@ const struct cuda_backend *device_backend(void)
     return selected.backend;
 }
 
+int device_index(void)
+{
+    return selected.index;
+}
+
 void device_print(void)
 {
     const struct cuda_backend *b;

@@ -13,6 +13,7 @@ int device_begin(size_t max_memory, double share);
 void device_end(void);
 // The device at work; NULL: there is none.
 const struct cuda_backend *device_backend(void);
+int device_index(void);
 // One line per GPU, or one that says why there is none, for "kiln version -v".
 void device_print(void);
 

@@ -362,5 +362,7 @@ const void *extension_find(const char *id)
         return &ext_weights;
     if (!strcmp(id, "kiln.paths/1"))
         return &ext_paths;
+    if (!strcmp(id, "kiln.cuda/1"))
+        return ext_cuda();
     return NULL;
 }

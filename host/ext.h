@@ -10,6 +10,8 @@
 extern const kiln_state ext_state;
 extern const kiln_weights ext_weights;
 
+const void *ext_cuda(void);  // kiln.cuda/1; NULL: no device is at work
+
 const void *extension_find(const char *id);  // NULL: not offered
 
 #endif

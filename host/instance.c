@@ -127,7 +127,10 @@ int instance_check_needs(const kiln_node *node)
         const void *table = extension_find(id);
         int e = table ? KILN_OK
                       : fail(KILN_ERR_UNSUPPORTED,
-                             "needs the extension %s, which this kiln has not", id);
+                             !strcmp(id, "kiln.cuda/1")
+                                 ? "needs the extension %s, which --device cuda has"
+                                 : "needs the extension %s, which this kiln has not",
+                             id);
         free(id);
         if (e)
             return e;

@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-enum { CUDA_BACKEND_VERSION = 1 };
+enum { CUDA_BACKEND_VERSION = 2 };
 #define CUDA_BACKEND_SYMBOL "kiln_cuda_backend"
 
 struct cuda_device {
@@ -38,6 +38,10 @@ struct cuda_backend {
 
     int (*alloc)(size_t bytes, void **out);  // KILN_ERR_MEMORY: there is no more
     void (*free)(void *p);
+    // For tests: memory of host and device both, and launches that are waited for.
+    int (*alloc_shared)(size_t bytes, void **out);
+    void (*free_shared)(void *p);
+    void (*wait_each)(int on);
     int (*to_device)(void *dst, const void *src, size_t bytes);  // src may change after it
     int (*to_host)(void *dst, const void *src, size_t bytes);
     int (*copy)(void *dst, const void *src, size_t bytes);  // on the device; no overlap

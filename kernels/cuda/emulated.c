@@ -2,6 +2,7 @@
 // backend.h. Only the tests have it. SPDX-License-Identifier: MIT
 #include "kernels/cuda/emulated.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,6 +145,13 @@ static int take(size_t bytes, void **out)
     return e;
 }
 
+// Of both: the kernels take an address of a tensor in host memory as it is.
+static int take_shared(size_t bytes, void **out)
+{
+    *out = malloc(bytes);
+    return *out ? KILN_OK : failed(KILN_ERR_MEMORY, "out of memory");
+}
+
 static void give(void *p)
 {
     pthread_mutex_lock(&device.lock);
@@ -188,6 +196,11 @@ static int synchronize(void)
     return KILN_OK;
 }
 
+static void wait_each(int on)
+{
+    (void)on;  // each launch is done when it returns
+}
+
 static int event_new(void **event)
 {
     *event = &device;
@@ -210,24 +223,34 @@ static void *stream(void)
     return &device;
 }
 
+// A module is a shared object of the CPU, image its path; a kernel of it does all blocks, and gets
+// a function that finds the memory at an address of the device.
+typedef void module_fn(const uint32_t grid[3], const uint32_t threads[3], void **args,
+                       void *(*memory)(void *));
+
+static void *memory_at(void *p)
+{
+    return real(p);
+}
+
 static int module_load(const void *image, size_t bytes, const char *name, void **function)
 {
-    (void)image;
-    (void)bytes;
-    (void)name;
-    *function = NULL;
-    return failed(KILN_ERR_UNSUPPORTED, "the emulated device loads no modules");
+    char path[512];
+    snprintf(path, sizeof(path), "%.*s", (int)bytes, (const char *)image);
+    void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    *function = object ? dlsym(object, name) : NULL;
+    return *function ? KILN_OK : failed(KILN_ERR_DEVICE, "no such module or function");
 }
 
 static int module_launch(void *function, const uint32_t grid[3], const uint32_t threads[3],
                          uint32_t shared_bytes, void **args)
 {
-    (void)function;
-    (void)grid;
-    (void)threads;
+    module_fn *fn;
     (void)shared_bytes;
-    (void)args;
-    return failed(KILN_ERR_UNSUPPORTED, "the emulated device loads no modules");
+    memcpy(&fn, &function, sizeof(fn));
+    counts.launches++;
+    fn(grid, threads, args, memory_at);
+    return KILN_OK;
 }
 
 extern const struct cuda_backend kiln_cuda_backend;
@@ -242,6 +265,9 @@ __attribute__((visibility("default"))) const struct cuda_backend kiln_cuda_backe
     .close = close_device,
     .alloc = take,
     .free = give,
+    .alloc_shared = take_shared,
+    .free_shared = free,
+    .wait_each = wait_each,
     .to_device = to_device,
     .to_host = to_host,
     .copy = copy,

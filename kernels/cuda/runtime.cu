@@ -9,6 +9,7 @@ namespace
 {
 
 cudaStream_t the_stream;
+bool waits;  // for each launch
 char text[256];
 
 const char *why()
@@ -65,6 +66,9 @@ int describe(int index, struct cuda_device *out)
     snprintf(out->name, sizeof(out->name), "%s", p.name);
     out->capability = p.major * 10 + p.minor;
     out->memory = out->free = p.totalGlobalMem;
+    size_t left, all;
+    if (the_stream && cudaMemGetInfo(&left, &all) == cudaSuccess)  // without a context it made one
+        out->free = left;
     return KILN_OK;
 }
 
@@ -98,6 +102,16 @@ int take(size_t bytes, void **out)
 void give(void *p)
 {
     cudaFree(p);
+}
+
+int take_shared(size_t bytes, void **out)
+{
+    return failed(cudaMallocManaged(out, bytes ? bytes : 1), "cudaMallocManaged");
+}
+
+void wait_each(int on)
+{
+    waits = on != 0;
 }
 
 // From pageable memory it returns when the bytes were taken over.
@@ -183,6 +197,8 @@ cudaStream_t cuda_stream()
 int cuda_launched(const kiln_host *h)
 {
     int err = failed(cudaGetLastError(), "a launch");
+    if (!err && waits)
+        err = synchronize();
     return err ? h->fail(h, err, text) : KILN_OK;
 }
 
@@ -197,6 +213,9 @@ extern "C" __attribute__((visibility("default"))) const struct cuda_backend kiln
     close_device,
     take,
     give,
+    take_shared,
+    give,
+    wait_each,
     to_device,
     to_host,
     copy,

@@ -198,3 +198,69 @@ END
     [ "$status" = 1 ]
     [[ $output == *"are not to be had on the GPU"* ]]
 }
+
+@test "a plugin's own kernel runs between the operations, in their order" {
+    cat >kernel.c <<'END'
+#include <stdint.h>
+void twice(const uint32_t grid[3], const uint32_t block[3], void **args, void *(*memory)(void *))
+{
+    float *x = memory(*(void **)args[0]);
+    for (int64_t i = 0; i < *(int64_t *)args[1] && i < (int64_t)grid[0] * block[0]; i++)
+        x[i] *= 2;
+}
+END
+    cat >twice.c <<'END'
+#include <kiln/ext/cuda.h>
+#include <kiln/ext/ops.h>
+#include <kiln/kiln.h>
+#include <string.h>
+static int run(kiln_self *self, const kiln_rows *rows, const kiln_tensor *in, kiln_tensor *out)
+{
+    const kiln_cuda *cuda = kiln_get_cuda(self);
+    const double half = 0.5;
+    void *function, *data = (char *)out->data + out->byte_offset;
+    int64_t n = kiln_numel(out);
+    void *args[] = {&data, &n};
+    int e = kiln_get_ops(self)->combine(self->host, 1, &half, NULL, &in, out);
+    e = e ? e : cuda->load(self->host, KERNEL, strlen(KERNEL), "twice", &function);
+    for (int i = 0; i < 2 && !e; i++)
+        e = cuda->launch(self->host, function, (uint32_t[]){(uint32_t)(n + 255) / 256, 1, 1},
+                         (uint32_t[]){256, 1, 1}, 0, args);
+    (void)rows;
+    return e || cuda->capability < 75 || !cuda->stream(self->host) ? KILN_ERR_DEVICE : 0;
+}
+static const kiln_filter_ops ops = {.size = sizeof(ops), .run = run};
+static const kiln_node twice = {.size = sizeof(twice),
+                                .flags = KILN_NODE_ANY_DEVICE,
+                                .name = "twice",
+                                .summary = "by a kernel of its own",
+                                .self_size = sizeof(kiln_self),
+                                .needs = "kiln.ops/1 kiln.cuda/1",
+                                .filter = &ops};
+KILN_PLUGIN("org.example.twice", "1.0", "MIT", &twice);
+END
+    mkdir plugins
+    flags="-std=c11 -shared -fPIC"
+    ${CC:-cc} $flags -o kernel.so kernel.c
+    ${CC:-cc} $flags -I"$top_srcdir/sdk/include" -DKERNEL="\"$PWD/kernel.so\"" \
+        -o plugins/twice.so twice.c
+    export KILN_PLUGINS=$PWD/plugins
+    kiln -d cuda randn 2x1x28x28 ! twice ! twice ! save a.safetensors
+    kiln randn 2x1x28x28 ! save b.safetensors
+    floats a.safetensors >a.txt
+    floats b.safetensors | awk '{ printf "%s %.9g\n", $1, 4 * $2 }' >b.txt
+    close 1e-6 a.txt b.txt
+    run kiln randn 2x1x28x28 ! twice ! save a.png
+    [ "$status" != 0 ]
+    [ "$output" = "kiln: twice: needs the extension kiln.cuda/1, which --device cuda has" ]
+}
+
+@test "the parity tests of a real device run on this one" {
+    cd "$top_srcdir"
+    for t in ref vector random; do
+        "$top_builddir/tests/cuda/device_$t" >"$BATS_TEST_TMPDIR/out" 2>&1 || {
+            cat "$BATS_TEST_TMPDIR/out"
+            false
+        }
+    done
+}

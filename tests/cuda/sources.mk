@@ -6,8 +6,9 @@ check_PROGRAMS += tests/cuda/test_ref tests/cuda/test_vector tests/cuda/test_mat
 endif
 # The device that is none, as a backend: whole chains run on it.
 if CXX_POSSIBLE
-check_PROGRAMS += tests/cuda/kiln-cuda-emulated.so
+check_DATA += tests/cuda/kiln-cuda-emulated.so
 endif
+EXTRA_PROGRAMS += tests/cuda/kiln-cuda-emulated.so  # no test itself
 tests_cuda_kiln_cuda_emulated_so_SOURCES = kernels/cuda/emulated.c kernels/cuda/emulated.h
 tests_cuda_kiln_cuda_emulated_so_CFLAGS = $(AM_CFLAGS) -fPIC
 tests_cuda_kiln_cuda_emulated_so_LDFLAGS = $(PLUGIN_LDFLAGS)
@@ -32,3 +33,25 @@ tests_cuda_test_random_CPPFLAGS = $(tests_cuda_cppflags)
 tests_cuda_test_random_LDADD = $(tests_cuda_libs)
 bats_tests += tests/cuda/device.bats
 bats_tests += tests/cuda/chains.bats
+
+# The same tests for a real device, which scripts/check-gpu takes along; here with the one that is none.
+cuda_device_tests = tests/cuda/device_ref tests/cuda/device_vector tests/cuda/device_matrix \
+	tests/cuda/device_random
+if CXX_POSSIBLE
+check_DATA += $(cuda_device_tests)
+endif
+EXTRA_PROGRAMS += $(cuda_device_tests)
+tests_cuda_device_cppflags = $(AM_CPPFLAGS) -DCHECK_CUDA -DCHECK_DEVICE
+tests_cuda_device_libs = $(kernels_libs) $(kernels_libs) $(CMOCKA_LIBS) -ldl -lm
+tests_cuda_device_ref_SOURCES = $(tests_cuda_test_ref_SOURCES) tests/cuda/on_device.c
+tests_cuda_device_ref_CPPFLAGS = $(tests_cuda_device_cppflags)
+tests_cuda_device_ref_LDADD = $(tests_cuda_device_libs)
+tests_cuda_device_vector_SOURCES = $(tests_cuda_test_vector_SOURCES) tests/cuda/on_device.c
+tests_cuda_device_vector_CPPFLAGS = $(tests_cuda_device_cppflags)
+tests_cuda_device_vector_LDADD = $(tests_cuda_device_libs)
+tests_cuda_device_matrix_SOURCES = $(tests_cuda_test_matrix_SOURCES) tests/cuda/on_device.c
+tests_cuda_device_matrix_CPPFLAGS = $(tests_cuda_device_cppflags)
+tests_cuda_device_matrix_LDADD = $(tests_cuda_device_libs)
+tests_cuda_device_random_SOURCES = $(tests_cuda_test_random_SOURCES) tests/cuda/on_device.c
+tests_cuda_device_random_CPPFLAGS = $(tests_cuda_device_cppflags)
+tests_cuda_device_random_LDADD = $(tests_cuda_device_libs)

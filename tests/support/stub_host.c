@@ -83,6 +83,16 @@ static int host_progress(const kiln_host *h, double done, const char *note)
     return s->cancel_at && s->progress_calls >= s->cancel_at ? KILN_ERR_CANCEL : KILN_OK;
 }
 
+const struct stub_memory *stub_memory;
+
+static void give_memory(void *data)
+{
+    if (stub_memory && data)
+        stub_memory->give(data);
+    else
+        free(data);
+}
+
 static void *take_memory(struct stub *s, size_t bytes)
 {
     void *data = NULL;
@@ -94,7 +104,7 @@ static void *take_memory(struct stub *s, size_t bytes)
             }
     if (data)
         return data;
-    data = must(aligned_alloc(ALIGN, bytes));
+    data = must(stub_memory ? stub_memory->take(bytes) : aligned_alloc(ALIGN, bytes));
     if (!s->reuse)
         memset(data, 0xff, bytes);  // NaN in every float type
     return data;
@@ -165,7 +175,7 @@ static void host_tensor_free(const kiln_host *h, const kiln_tensor *tensor)
             data = NULL;
         }
     pthread_mutex_unlock(&s->lock);
-    free(data);
+    give_memory(data);
     free(t);
 }
 
@@ -346,7 +356,7 @@ int stub_host_free(kiln_host *h)
     struct stub *s = stub_of(h);
     int live = s->live;
     for (int i = 0; i < MAX_KEPT; i++)
-        free(s->kept[i].data);
+        give_memory(s->kept[i].data);
     pthread_mutex_destroy(&s->lock);
     free(s);
     return live;

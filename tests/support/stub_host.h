@@ -15,6 +15,13 @@
 #include <kiln/ext/ops.h>
 #include <kiln/kiln.h>
 
+// Where tensors lie; NULL: in memory of the C library. Before the first tensor.
+struct stub_memory {
+    void *(*take)(size_t bytes);
+    void (*give)(void *p);
+};
+extern const struct stub_memory *stub_memory;
+
 kiln_host *stub_host_new(void);
 // Returns the number of tensors that were not freed.
 int stub_host_free(kiln_host *h);

@@ -9,6 +9,9 @@
 extern "C" {
 #endif
 
+// For nodes with KILN_NODE_ANY_DEVICE that say "kiln.cuda/1" in needs. Tensors on the device have their
+// address in data + byte_offset. What is launched comes after all that was asked for before, kiln.ops
+// included, and before what is asked for after it; nobody has to wait.
 typedef struct kiln_cuda {
     uint32_t size;
     int32_t capability;                   // 90 is sm_90
