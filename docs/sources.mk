@@ -16,5 +16,5 @@ EXTRA_DIST += docs/anagram.png docs/digits.png docs/edits.png \
 	docs/report/b12.png docs/report/b121-digits.png docs/report/b121.png docs/report/b122.png \
 	docs/report/b21.svg docs/report/b22.png docs/report/b23.png docs/report/b24-net.svg \
 	docs/report/b24.png docs/report/b25.png docs/report/c1.png docs/report/c2-1.png \
-	docs/report/c2-2.png docs/report/c3.png docs/report/c4.png docs/report/c5.png \
+	docs/report/c2-2.png docs/report/c3.png docs/report/c4-1.png docs/report/c4-2.png docs/report/c5.png \
 	docs/report/c6-1.png docs/report/c6-2.png docs/report/c7.png

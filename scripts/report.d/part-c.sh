@@ -40,13 +40,16 @@ of its curl stays.</p>
 EOF
 
 figure C4 "Three views, and a prompt to avoid" <<EOF
-kiln randn 8x1x28x28 ! $net ! anagram 2 2 5 view="rotate 180" view=flip ! cfg 5 negative=8 ! ddpm stride=10 ! vstack [ grid 8 ] [ rotate 180 ! grid 8 ] [ flip ! grid 8 ] ! grid 1 scale=3 rows=2 rows="turned: 2" rows="flipped: 5" ! save c4.png
+kiln randn 8x1x28x28 ! $net ! anagram 2 2 5 view="rotate 180" view=flip ! cfg 5 ! ddpm stride=10 ! vstack [ grid 8 ] [ rotate 180 ! grid 8 ] [ flip ! grid 8 ] ! grid 1 scale=3 rows=2 rows="turned: 2" rows="flipped: 5" ! save c4-1.png
+kiln randn 8x1x28x28 ! $net ! anagram 2 2 5 view="rotate 180" view=flip ! cfg 5 negative=8 ! ddpm stride=10 ! vstack [ grid 8 ] [ rotate 180 ! grid 8 ] [ flip ! grid 8 ] ! grid 1 scale=3 rows=2 rows="turned: 2" rows="flipped: 5" ! save c4-2.png
 EOF
 uses "$class"
-picture c4.png "twos that are twos turned and fives flipped"
+picture c4-1.png "twos that are twos turned and fives flipped"
+picture c4-2.png "the same, away from an eight"
 says <<EOF
-<p>One image, three ways to hold it. Guidance stands outside the anagram here, and leads away from an 8 instead of from
-no prompt. Half of them are all three; in others the strokes come apart, since nothing of an 8 is open.</p>
+<p>One image, three ways to hold it, and all eight are what they should be in each. Guidance stands outside the anagram
+here, which changes nothing. Below, it leads away from an 8 instead of from no prompt: since an 8 is all closed, strokes
+come apart.</p>
 EOF
 
 figure C5 "An anagram of hybrids" <<EOF
