@@ -2,7 +2,6 @@
 # scripts/report --net on folders of DeepFloyd IF with random weights: what the figures show is noise, but
 # each is there, of the right size and made by its command. All of them are in report-long.bats.
 # SPDX-License-Identifier: MIT
-bats_require_minimum_version 1.5.0
 load ../common
 load ../if/if
 load report
@@ -36,11 +35,11 @@ setup() {
 }
 
 @test "a folder that is none, a stage that is missing" {
-    run --separate-stderr report --net I --stage2 nowhere bad
+    run_apart report --net I --stage2 nowhere bad
     [ "$status" -eq 1 ] && [ "$stderr" = "report: --stage2: 'nowhere' is not there" ] && [ ! -e bad ]
-    run --separate-stderr report --stage2 II bad
+    run_apart report --stage2 II bad
     [ "$status" -eq 2 ] && [ ! -e bad ]
     mkdir -p hollow
-    run --separate-stderr report --net hollow --embeddings bank.safetensors --only A1.5 bad
+    run_apart report --net hollow --embeddings bank.safetensors --only A1.5 bad
     [ "$status" -eq 1 ] && [[ "$stderr" == *"A1.5: this failed with status 1"* ]] && [ ! -e bad/index.html ]
 }

@@ -1,7 +1,6 @@
 #!/usr/bin/env bats
 # scripts/report --train, with nets as small as they come.
 # SPDX-License-Identifier: MIT
-bats_require_minimum_version 1.5.0
 load ../common
 load report
 
@@ -67,7 +66,7 @@ setup() {
     mkdir -p out/.report
     exec 8>out/.report/lock
     flock -n 8
-    run --separate-stderr report --only B1.1 out
+    run_apart report --only B1.1 out
     [ "$status" -eq 1 ]
     [[ "$stderr" == "report: another report is being made in 'out'" ]]
     [ "$(ls -A out)" = .report ] && [ "$(ls -A out/.report)" = $'bin\nlock' ]
@@ -78,7 +77,7 @@ setup() {
 @test "the options of --train want numbers, and --train" {
     for arguments in "--train --epochs 0 out" "--train --hidden x out" "--train --images" "--epochs 3 out"; do
         # shellcheck disable=SC2086
-        run --separate-stderr report $arguments
+        run_apart report $arguments
         [ "$status" -eq 2 ] && [ -z "$output" ] && [[ "$stderr" == "report: "* ]] && [ ! -e out ]
     done
 }

@@ -1,7 +1,6 @@
 #!/usr/bin/env bats
 # scripts/report on the figures that cost little; all of them are in report-long.bats.
 # SPDX-License-Identifier: MIT
-bats_require_minimum_version 1.5.0
 load ../common
 load report
 
@@ -47,10 +46,10 @@ setup() {
 @test "what is wrong is said in a line, and nothing is made" {
     for arguments in "" "--bogus made" "--net nowhere made" "--only Z9 made" "--only A1.1 since/made"; do
         # shellcheck disable=SC2086
-        run --separate-stderr report $arguments
+        run_apart report $arguments
         echo "$arguments: $stderr"
         [ "$status" -ne 0 ]
-        [[ "${stderr_lines[-1]}" == "report: "* ]]
+        [[ "${stderr##*$'\n'}" == "report: "* ]]
         [ -z "$output" ]
         [ ! -e made/index.html ]
     done
