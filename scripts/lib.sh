@@ -62,7 +62,14 @@ install() {
     local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y)
     # A failed update need not matter: the lists at hand may do.
     (logged "apt-get update" "${apt[@]}" update) || say "trying with the package lists at hand"
-    logged "apt-get install" "${apt[@]}" install --no-install-recommends "${missing[@]}"
+    (logged "apt-get install" "${apt[@]}" install --no-install-recommends "${missing[@]}") && return
+    local unknown=()
+    for package in "${missing[@]}"; do
+        apt-cache show "$package" >/dev/null 2>&1 || unknown+=("$package")
+    done
+    [ ${#unknown[@]} -gt 0 ] || die "the packages could not be installed"
+    die "apt knows no package ${unknown[*]}. On Ubuntu some are in the component 'universe', which" \
+        "minimal systems leave out: add it to /etc/apt/sources.list.d, then 'apt-get update'"
 }
 
 # logged WHAT COMMAND...: runs it quietly; shows the end of what it wrote when it fails.
