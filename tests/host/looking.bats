@@ -2,7 +2,6 @@
 # What people look at while and after a chain runs: show, --preview, animations. What show prints,
 # character by character, is in tests/image/test_show.c; frames in tests/filters/test_figures.c.
 # SPDX-License-Identifier: MIT
-bats_require_minimum_version 1.5.0
 load ../common
 
 setup() {
@@ -73,7 +72,7 @@ columns() {
 }
 
 @test "a preview that cannot be written is said once, and the image comes" {
-    run --separate-stderr kiln --preview nowhere/live.png randn 1x1x28x28 ! mnist-unet mnist-class ! ddpm 3 ! \
+    run_apart kiln --preview nowhere/live.png randn 1x1x28x28 ! mnist-unet mnist-class ! ddpm 3 ! \
         save out.png
     [ "$status" -eq 0 ] && [ -s out.png ]
     [ "$(grep -c -- '--preview' <<<"$stderr")" -eq 1 ]
