@@ -13,7 +13,9 @@
 #include "nodes.h"
 #include "paths.h"
 
-enum { MIB = 1 << 20, WHOLE = 64 * MIB, DEPTH = 4, MOST_FILES = 4096 };
+enum { MIB = 1 << 20, WHOLE = 64 * MIB, DEPTH = 4 };
+// More in a folder, and it has no entry: it holds other things than a model or a set of images.
+enum { MOST_FILES = 512, MOST_READ = 256 * MIB };
 
 static const char *const keys[] = {"sha256", "sha256_ends", "sha256_list"};
 
@@ -82,7 +84,7 @@ static int look_at_file(const char *path, const struct stat *st, struct origin *
 
 struct listing {
     struct sha256 sum;
-    int64_t bytes;
+    int64_t bytes, read;
     int files;
 };
 
@@ -109,7 +111,9 @@ static int look_at_folder(const char *folder, const char *prefix, int depth, str
             good = !depth || look_at_folder(path, inner, depth - 1, l);
             free(inner);
         } else if (S_ISREG(st.st_mode)) {
-            good = l->files++ < MOST_FILES && look_at_file(path, &st, &file);
+            l->read += st.st_size > WHOLE ? 2 * MIB : st.st_size;
+            good =
+                l->files++ < MOST_FILES && l->read <= MOST_READ && look_at_file(path, &st, &file);
             char *line = good ? xformat("%s %lld %s\n", shown, (long long)st.st_size, file.digest)
                               : xstrdup("");
             sha256_add(&l->sum, line, strlen(line));

@@ -98,6 +98,21 @@ is() {
     [[ $(reads out.png) == "set: "*" bytes, sha256_list $want" ]]
 }
 
+@test "a folder that holds much else is not read through" {
+    mkdir set
+    cp "$top_srcdir"/share/mnist/t10k-* set
+    for ((i = 0; i < 512; i++)); do echo >set/$i; done
+    kiln digits test images=0 dir=set ! save out.png
+    [ -z "$(reads out.png)" ]
+    rm set/[0-9]*
+    for i in 1 2 3 4 5; do truncate -s 60M set/$i; done
+    kiln digits test images=0 dir=set ! save out.png
+    [ -z "$(reads out.png)" ]
+    rm set/5
+    kiln digits test images=0 dir=set ! save out.png
+    [[ $(reads out.png) == "set: "*" sha256_list "* ]]
+}
+
 @test "documents that are joined are told in one line, and run again as they were" {
     cp cat.png "a b.png"
     kiln load house.png "a b.png" cat.png ! resize 16x16 ! batch ! grid 3 ! save all.png
