@@ -34,7 +34,7 @@ markdown_page() {
             markdown_figure "$id"
         fi
     done < <(shown)
-    if shown | grep -q '^B'; then
+    if shows_nets; then
         printf '## How far the nets were trained\n\n%s\n\n' "$nets_text"
         page_nets
     fi

@@ -68,6 +68,11 @@ shown() {
     done
 }
 
+# Any of part B, whose nets are trained: a pipe into grep -q would now and then end in SIGPIPE, and so false.
+shows_nets() {
+    [[ $'\n'$(shown) == *$'\nB'* ]]
+}
+
 page_contents() {
     local id open=''
     printf '<nav>\n'
@@ -119,7 +124,7 @@ machine that trained."
 page_numbers() {
     local id sum=0 n=0 seconds
     printf '<h2 id="numbers">Numbers</h2>\n'
-    if shown | grep -q '^B'; then
+    if shows_nets; then
         printf '<p>How far the nets were trained. %s</p>\n' "$nets_text"
         page_nets
     fi
@@ -142,6 +147,8 @@ page() {
     printf '</style></head><body><main>\n<h1>Pixel diffusion, figure by figure</h1>\n'
     printf '<p>Made by %s. Below each figure stands the command that made it, ready to paste.</p>\n' \
         "$(kiln version | head -n 1 | escape)"
+    [ -z "$train" ] || printf '<p>The nets were trained for this page; what is said under the figures was written beside %s</p>\n' \
+        'those of the nets that ship.'
     page_contents
     while IFS= read -r id; do
         if [[ $id == '#'* ]]; then
