@@ -157,7 +157,7 @@ static int read_net(struct document *d, struct state *s)
         net.sigma = tensor_data(sigma);
     }
     if (!e && (net.chw[0] < 1 || net.chw[1] < 1 || net.chw[2] < 1 || net.multiple < 0 ||
-               net.n_cond > 256 || !(net.hi > net.lo)))
+               net.n_cond > 1024 || !(net.hi > net.lo)))
         e = fail(KILN_ERR_IO, "'kiln.net' is not as it should be");
     if (!e)
         s->net = net_new(&net);

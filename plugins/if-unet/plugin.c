@@ -95,7 +95,7 @@ static const kiln_predictor_ops ops = {.size = sizeof(ops),
                                        .predict = predict};
 static const kiln_node if_unet = {
     .size = sizeof(if_unet),
-    .flags = KILN_NODE_ANY_DEVICE,
+    .flags = KILN_NODE_ANY_DEVICE | KILN_NODE_CAPTURABLE,
     .name = "if-unet",
     .summary = "the UNets of DeepFloyd IF: stage I draws small, stage II enlarges",
     .example = "randn 1x3x64x64 ! t5 IF-I-L ! if-unet IF-I-L ! prompt \"a rocket ship\" ! cfg 7 "
