@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-dist_doc_DATA = docs/chains.md docs/performance.md docs/quality.md docs/report.md docs/stream.md \
+dist_doc_DATA = docs/chains.md docs/cuda.md docs/performance.md docs/quality.md docs/report.md docs/stream.md \
 	docs/text.md docs/writing-plugins.md
 nodedocdir = $(docdir)/nodes
 dist_nodedoc_DATA = \

@@ -36,3 +36,20 @@ load ../common
     [ "$status" = 0 ]
     [[ $output == *"no GPU: the CUDA backend: "* ]]
 }
+
+@test "check-gpu says in one line what is missing" {
+    run env BUILD="$BATS_TEST_TMPDIR/none" "$top_srcdir/scripts/check-gpu"
+    [ "$status" = 2 ]
+    [ "$output" = "check-gpu: no build in '$BATS_TEST_TMPDIR/none': BUILD names its folder" ]
+    [ -x "$top_builddir/tests/cuda/device_ref" ] || skip "no C++ compiler"
+    run env BUILD="$top_builddir" KILN_CUDA_BACKEND="$BATS_TEST_TMPDIR/none.so" \
+        "$top_srcdir/scripts/check-gpu"
+    [ "$status" = 2 ]
+    [ "${#lines[@]}" = 1 ]
+    : >"$BATS_TEST_TMPDIR/none.so"
+    run env BUILD="$top_builddir" KILN_CUDA_BACKEND="$BATS_TEST_TMPDIR/none.so" \
+        "$top_srcdir/scripts/check-gpu"
+    [ "$status" = 2 ]
+    [ "${#lines[@]}" = 1 ]
+    [[ $output == "check-gpu: --device cuda: the CUDA backend: "* ]]
+}

@@ -33,6 +33,7 @@ tests_cuda_test_random_CPPFLAGS = $(tests_cuda_cppflags)
 tests_cuda_test_random_LDADD = $(tests_cuda_libs)
 bats_tests += tests/cuda/device.bats
 bats_tests += tests/cuda/chains.bats
+long_tests += tests/cuda/check-gpu-long.bats
 
 # The same tests for a real device, which scripts/check-gpu takes along; here with the one that is none.
 cuda_device_tests = tests/cuda/device_ref tests/cuda/device_vector tests/cuda/device_matrix \
