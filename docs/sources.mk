@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-dist_doc_DATA = docs/chains.md docs/cuda.md docs/performance.md docs/quality.md docs/report.md docs/stream.md \
-	docs/text.md docs/writing-plugins.md
+dist_doc_DATA = docs/chains.md docs/cuda.md docs/deepfloyd-if.md docs/performance.md docs/quality.md \
+	docs/report.md docs/stream.md docs/text.md docs/writing-plugins.md
 nodedocdir = $(docdir)/nodes
 dist_nodedoc_DATA = \
 	docs/nodes/README.md docs/nodes/anagram.md docs/nodes/cfg.md docs/nodes/figures.md \

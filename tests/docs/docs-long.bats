@@ -2,7 +2,12 @@
 # Runs the examples of README and docs/, top to bottom.
 # SPDX-License-Identifier: MIT
 load ../common
+load ../if/if
 load examples
+
+setup_file() {
+    build_random_if
+}
 
 @test "every command in README and docs runs" {
     cd "$BATS_TEST_TMPDIR"

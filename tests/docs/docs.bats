@@ -3,7 +3,12 @@
 # the chains.
 # SPDX-License-Identifier: MIT
 load ../common
+load ../if/if
 load examples
+
+setup_file() {
+    build_random_if
+}
 
 setup() {
     cd "$BATS_TEST_TMPDIR"

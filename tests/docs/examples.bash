@@ -1,10 +1,12 @@
 # The examples of README and docs/.
 # SPDX-License-Identifier: MIT
 
-# Files that the examples take to be there.
+# Files that the examples take to be there; the nets of DeepFloyd IF as small as goes, random.
 examples_inputs() {
-    cp "$top_srcdir/share/photos/cat.png" "$top_srcdir/tests/golden/torch-prompts.pth" .
-    mv torch-prompts.pth prompts.pth
+    cp "$top_srcdir/share/photos/cat.png" "$top_srcdir/tests/golden/if/prompts.pth" .
+    kiln load cat.png ! resize 64x64 ! save rocket.png
+    random_if tiny-I IF-I-M
+    random_if tiny-II IF-II-M
     mkdir share
     ln -s "$top_srcdir/share/photos" share/photos
     printf 'step\tloss\n1\t1.0\n2\t0.5\n3\t0.3\n' >log.tsv
