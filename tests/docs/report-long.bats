@@ -41,7 +41,7 @@ load report-if
         grep -q "<figure id=\"$id\"" out/index.html
     done
     wider out/a0-15.png $((3 * 256 + 2 * 2))
-    wider out/a17.png $((7 * 64 * 2 + 6 * 4))
+    wider out/a17.png $((7 * 64 * 2 + 6 * 4)) 0
     wider out/a18-256.png $((2 * 256 + 2)) 0
     wider out/c1.png $((2 * 64 * 2 + 4)) 0
 }
