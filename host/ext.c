@@ -268,6 +268,23 @@ static int weights_ext_stored(const kiln_file *f, uint64_t i, const char **name,
     return weights_ext_entry(f, found, name, dtype, ndim, shape);
 }
 
+// Of a model that does not fit: how much it needs.
+static int too_much(const struct weights_file *f, int dtype)
+{
+    double bytes = 0;
+    const struct weights_entry *x;
+    for (uint64_t i = 0; (x = weights_entry(f, i)); i++) {
+        double n = (double)dtype_size(dtype ? dtype : x->dtype);
+        for (int32_t k = 0; k < x->ndim; k++)
+            n *= (double)x->shape[k];
+        bytes += n;
+    }
+    char *why = xstrdup(fail_text());
+    int e = fail(KILN_ERR_MEMORY, "%s; the weights need %.1f MB in all", why, bytes / 1e6);
+    free(why);
+    return e;
+}
+
 static int weights_ext_tensor(const kiln_host *h, const kiln_file *f, const char *name,
                               const kiln_tensor *near, int dtype, int32_t ndim,
                               const int64_t *shape, kiln_tensor **out)
@@ -284,7 +301,7 @@ static int weights_ext_tensor(const kiln_host *h, const kiln_file *f, const char
                       here->shape, out);
     e = e ? e : tensor_copy_raw(*out, here);
     tensor_unref(here);
-    return e;
+    return e == KILN_ERR_MEMORY ? too_much(file_of(f), dtype) : e;
 }
 
 static const char *weights_ext_meta(const kiln_file *f, const char *key)

@@ -194,6 +194,9 @@ END
     [ "$status" = 1 ]
     [ "${#lines[@]}" = 1 ]
     [[ $output == *"MB for a tensor of "*" are not to be had on the GPU: "*"--max-memory"* ]]
+    run kiln -d cuda --max-memory 300K randn 1x1x28x28 ! mnist-unet mnist-class ! ddpm ! save a.png
+    [ "$status" = 1 ]
+    [[ $output == *"are not to be had on the GPU"*"; the weights need "*" MB in all" ]]
     KILN_EMULATED_MEMORY=300000 run kiln -d cuda "${chain[@]}"
     [ "$status" = 1 ]
     [[ $output == *"are not to be had on the GPU"* ]]
