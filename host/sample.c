@@ -111,7 +111,7 @@ static int call_hook(struct sampling *m, struct hook *h, const kiln_step *step, 
 {
     struct context context = {.state = m->stack.state, .use = h->line->use, .line = h->line};
     kiln_step seen = *step;
-    kiln_tensor *x0, *side;
+    kiln_tensor *x0 = NULL, *side = NULL;
     instance_enter(h->instance, &context);
     int e = instance_side(h->instance, step->x0, TENSOR_READ, &x0);
     e = e ? e : instance_side(h->instance, x, TENSOR_UPDATE, &side);

@@ -240,7 +240,7 @@ static int predict(struct stack *k, struct layer *l, struct call *c)
     struct instance *net = l->instance;
     struct context context = {.state = k->state, .use = l->line->use};
     kiln_estimate out = c->out;
-    kiln_tensor *x, *aux;
+    kiln_tensor *x = NULL, *aux = NULL;
     instance_enter(net, &context);
     int e = levels_on(&c->levels, instance_device(net), &c->q);
     e = e ? e : instance_side(net, c->x, TENSOR_READ, &x);
