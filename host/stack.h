@@ -60,7 +60,8 @@ void estimate_free(kiln_estimate *e);
 int estimate_convert(const kiln_tensor *value, int from, int to, const kiln_tensor *x,
                      const kiln_level *level, kiln_tensor **out);
 
-// The conditions of a call of a net: [n_cond] tensors [n,...] for these prompts (handles).
+// The conditions of a call of a net: [n_cond] tensors [n,...] for these prompts (handles), valid until
+// the next one is asked for.
 int stack_cond(struct stack *k, const struct instance *net, int64_t n, const int64_t *prompt,
                const kiln_tensor *const **out);
 void stack_cond_free(struct stack *k);

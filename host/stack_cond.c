@@ -6,12 +6,16 @@
 #include "error.h"
 #include "stack.h"
 
+// More than this is not kept: in small batches of many prompts the rows of all of them would be.
+enum { KEPT_BYTES = 256 << 20 };
+
 struct rows_of_cond {
     const struct instance *net;
     int64_t n, *prompt;    // [n]
     kiln_tensor **tensor;  // [net->n_cond] [n,...], references
     const kiln_tensor **side;
     uint32_t n_cond;
+    size_t bytes;  // of all tensors
     struct rows_of_cond *next;
 };
 
@@ -43,6 +47,7 @@ static int fill(struct rows_of_cond *r)
                 e = tensor_new_on(instance_device(r->net), tensor_dtype(cond[k]), ndim, shape,
                                   &r->tensor[k]);
                 r->side[k] = r->tensor[k];
+                r->bytes += (size_t)r->n * tensor_bytes(cond[k]);
             }
             e = e ? e : instance_side(r->net, cond[k], TENSOR_READ, &side);
             if (e)
@@ -63,11 +68,16 @@ int stack_cond(struct stack *k, const struct instance *net, int64_t n, const int
     *out = NULL;
     if (!net->net->net.n_cond)
         return KILN_OK;
-    for (struct rows_of_cond *r = k->cond; r; r = r->next)
+    size_t kept = 0;
+    for (struct rows_of_cond *r = k->cond; r; r = r->next) {
         if (r->net == net && r->n == n && !memcmp(r->prompt, prompt, (size_t)n * sizeof(*prompt))) {
             *out = r->side;
             return KILN_OK;
         }
+        kept += r->bytes;
+    }
+    if (kept > KEPT_BYTES)
+        stack_cond_free(k);
     struct rows_of_cond *r = xcalloc(1, sizeof(*r));
     r->net = net;
     r->n = n;
