@@ -21,6 +21,7 @@ int inspect_image(const char *path, json_t **json);
 void inspect_line(struct text *t, const char *name, const char *value);
 void inspect_format(struct text *t, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+void inspect_grouped(struct text *t, int64_t v);  // 12,345
 // The lines of a record as a list under the name "chain".
 void inspect_chain(struct text *t, const struct record *r);
 json_t *shape_json(int32_t ndim, const int64_t *shape);

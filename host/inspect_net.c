@@ -13,26 +13,15 @@
 #include "registry.h"
 #include "wrap.h"
 
-static char *grouped(long long v)  // 12,345
-{
-    char *digits = xformat("%lld", v);
-    struct text t = {0};
-    size_t n = strlen(digits);
-    for (size_t i = 0; i < n; i++) {
-        if (i && (n - i) % 3 == 0)
-            text_add(&t, ",");
-        text_add_n(&t, digits + i, 1);
-    }
-    free(digits);
-    return t.s;
-}
-
 static char *value_text(const json_t *v)
 {
     if (json_is_string(v))
         return xstrdup(json_string_value(v));
-    if (json_is_integer(v))
-        return grouped(json_integer_value(v));
+    struct text t = {0};
+    if (json_is_integer(v)) {
+        inspect_grouped(&t, json_integer_value(v));
+        return t.s;
+    }
     return json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));
 }
 

@@ -140,18 +140,6 @@ static void add_table(struct text *t, const struct weights_file *f)
     }
 }
 
-static void add_grouped(struct text *t, int64_t v)  // 12,345
-{
-    char *digits = xformat("%lld", (long long)v);
-    size_t n = strlen(digits);
-    for (size_t i = 0; i < n; i++) {
-        if (i && (n - i) % 3 == 0)
-            text_add(t, ",");
-        text_add_n(t, digits + i, 1);
-    }
-    free(digits);
-}
-
 static void weights_text(struct text *t, const char *path, const struct weights_file *f,
                          const struct st_header *head)
 {
@@ -161,15 +149,15 @@ static void weights_text(struct text *t, const char *path, const struct weights_
     struct dirent **list;
     const char *net = weights_meta(f, "kiln.net");
     text_format(t, "%s\n", path);
-    add_grouped(&v, c.parameters);
+    inspect_grouped(&v, c.parameters);
     text_add(&v, " parameters");
     if (c.buffers) {
         text_add(&v, ", ");
-        add_grouped(&v, c.buffers);
+        inspect_grouped(&v, c.buffers);
         text_add(&v, " other values");
     }
     text_format(&v, ", in %llu tensors, ", (unsigned long long)c.tensors);
-    add_grouped(&v, (int64_t)c.bytes);
+    inspect_grouped(&v, (int64_t)c.bytes);
     text_add(&v, " bytes");
     inspect_line(t, "weights", v.s);
     text_free(&v);

@@ -43,6 +43,18 @@ void inspect_format(struct text *t, const char *name, const char *format, ...)
     free(value);
 }
 
+void inspect_grouped(struct text *t, int64_t v)
+{
+    char *digits = xformat("%lld", (long long)v);
+    size_t n = strlen(digits);
+    for (size_t i = 0; i < n; i++) {
+        if (i && (n - i) % 3 == 0)
+            text_add(t, ",");
+        text_add_n(t, digits + i, 1);
+    }
+    free(digits);
+}
+
 void inspect_chain(struct text *t, const struct record *r)
 {
     for (size_t i = 0; i < r->n; i++) {
