@@ -67,15 +67,23 @@ kiln_tensor *pass_view(struct view *v, const kiln_tensor *t, int32_t ndim, const
     return &v->t;
 }
 
+// New, of the shape of x but for its last dimension.
+static kiln_tensor *like(struct pass *p, const kiln_tensor *x, int64_t c)
+{
+    int64_t shape[4];
+    if (p->e)
+        return NULL;
+    for (int32_t i = 0; i < x->ndim; i++)
+        shape[i] = i == x->ndim - 1 ? c : x->shape[i];
+    return pass_new(p, x->ndim, shape);
+}
+
 // act(x w^T + bias) + add, of the last dimension of x.
 kiln_tensor *pass_linear(struct pass *p, int module, const kiln_tensor *x, int act,
                          const kiln_tensor *add)
 {
     const struct module *m = &p->s->module[module];
-    int64_t shape[4] = {1, 1, 1, 1};
-    for (int32_t i = 0; !p->e && i < x->ndim; i++)
-        shape[i] = i == x->ndim - 1 ? m->shape[0] : x->shape[i];
-    kiln_tensor *out = p->e ? NULL : pass_new(p, x->ndim, shape);
+    kiln_tensor *out = like(p, x, m->shape[0]);
     if (!p->e)
         p->e = p->ops->linear(p->host, m->w, x, m->bias, act, add, out);
     return out;
@@ -86,10 +94,7 @@ kiln_tensor *pass_group_norm(struct pass *p, int module, const kiln_tensor *x,
                              const kiln_tensor *scale_shift, int act)
 {
     const struct module *m = &p->s->module[module];
-    int64_t shape[4] = {1, 1, 1, 1};
-    for (int32_t i = 0; !p->e && i < x->ndim; i++)
-        shape[i] = i == x->ndim - 1 ? m->shape[0] : x->shape[i];
-    kiln_tensor *out = p->e ? NULL : pass_new(p, x->ndim, shape);
+    kiln_tensor *out = like(p, x, m->shape[0]);
     if (!p->e)
         p->e = p->ops->group_norm(p->host, x, skip, (int)groups, (float)eps, m->gamma, m->bias,
                                   scale_shift, act, out);
