@@ -5,15 +5,6 @@ load ../common
 load if
 load commands
 
-setup_file() {
-    build_random_if
-}
-
-setup() {
-    cd "$BATS_TEST_TMPDIR"
-    command_files
-}
-
 # Whether the text encoder is built in.
 text_encoder() {
     kiln --dry-run blank 1x1x1x1 ! t5 IF-I-L ! show >/dev/null 2>why || skip "built without SentencePiece"

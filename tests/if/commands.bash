@@ -22,6 +22,15 @@ command_files() {
     P="a high quality photo"
 }
 
+setup_file() {
+    build_random_if
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+    command_files
+}
+
 # is_png WxH FILE…
 is_png() {
     local size=$1 file got

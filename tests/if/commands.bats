@@ -7,15 +7,6 @@ load ../common
 load if
 load commands
 
-setup_file() {
-    build_random_if
-}
-
-setup() {
-    cd "$BATS_TEST_TMPDIR"
-    command_files
-}
-
 @test "A1.1 to A1.3: noise, blur, one step" {
     kiln load campanile.jpg ! resize 64x64 ! hstack [ ] [ noise t=250,500,750 schedule=cosine ! grid 3 ] ! save a11.png
     is_png 262x64 a11.png
