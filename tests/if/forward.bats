@@ -27,7 +27,7 @@ setup() {
 # answers LIMIT CASE FOLDER T ARGS… : eps and var of a case are the golden ones. ARGS: of if-unet, then
 # prompts after "--".
 answers() {
-    local limit=$1 case=$2 net=$3 t=$4 args=() what=$2.${library:+library.}
+    local limit=$1 case=$2 net=$3 t=$4 args=() what=$2.${single:+float32.}
     shift 4
     while [ "$1" != -- ]; do
         args+=("$1")
@@ -59,7 +59,7 @@ both() {
     both I.b small-I-fp32 1 -- "a rocket ship"
     both I.c small-I-fp32 500 -- "a photo of a dog" "a pencil" "a rocket ship"
     both I.d small-I-fp32 990 -- "a photo of a man"
-    library=1 answers 5e-5 I.d small-I-fp32 990 -- "a photo of a man"
+    single=1 answers 5e-5 I.d small-I-fp32 990 -- "a photo of a man"
 }
 
 @test "stage I in F16 and BF16" {
@@ -73,7 +73,7 @@ both() {
     both II.a small-II-fp32 0 -- "a pencil" ""
     both II.b small-II-fp32 999 noise_level=0 -- "a rocket ship"
     both II.c small-II-fp32 500 noise_level=999 -- "a photo of a man"
-    library=1 answers 5e-5 II.c small-II-fp32 500 noise_level=999 -- "a photo of a man"
+    single=1 answers 5e-5 II.c small-II-fp32 500 noise_level=999 -- "a photo of a man"
 }
 
 @test "stage II in F16 and BF16" {

@@ -5,11 +5,14 @@ The weights are those of tests/if/random_if.c, which is compiled here: the files
 """
 import os
 import subprocess
+import sys
 import tempfile
 
+import diffusers
 import torch
 from diffusers import UNet2DConditionModel
 from diffusers.utils import logging
+from safetensors.torch import save_file
 
 logging.set_verbosity_error()
 torch.set_num_threads(1)
@@ -26,6 +29,13 @@ COURSE = [
     "an oil painting of an old man", "a lithograph of waterfalls", "a lithograph of a skull",
     "a man wearing a hat", "a high quality photo", "", "a rocket ship", "a pencil",
 ]
+
+
+def save(tensors, name):
+    """In float32 among the golden files, with what made it."""
+    made = {"made by": f"tests/reference/if/{os.path.basename(sys.argv[0])}",
+            "torch": torch.__version__, "diffusers": diffusers.__version__}
+    save_file({k: v.float().contiguous() for k, v in tensors.items()}, os.path.join(GOLDEN, name), made)
 
 
 def random_if():

@@ -14,7 +14,7 @@ import os
 
 import torch
 import torch.nn.functional as F
-from common import BARS, GOLDEN, embedded, folder, load
+from common import BARS, embedded, folder, load, save
 from diffusers import (
     DDPMScheduler,
     IFImg2ImgPipeline,
@@ -22,7 +22,6 @@ from diffusers import (
     IFPipeline,
     IFSuperResolutionPipeline,
 )
-from safetensors.torch import save_file
 
 OUT = {}
 
@@ -233,8 +232,7 @@ def main():
     illusions()
     for name, v in OUT.items():
         print(f"{name:20} {list(v.shape)} {v.min():9.3f} to {v.max():8.3f}")
-    save_file({k: v.float().contiguous() for k, v in OUT.items()},
-              os.path.join(GOLDEN, "walks.safetensors"))
+    save(OUT, "walks.safetensors")
 
 
 if __name__ == "__main__":
