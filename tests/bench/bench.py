@@ -13,6 +13,18 @@ import parts
 from sides import Missing, Ops, run
 
 
+def processor():
+    """Its name, and the set of its flags."""
+    model, flags = platform.processor() or platform.machine(), set()
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as f:
+        for line in f:
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+            elif line.startswith("flags"):
+                flags = set(line.split(":", 1)[1].split())
+    return model, flags
+
+
 class Bench:
     """What all parts share."""
 
@@ -29,6 +41,9 @@ class Bench:
             self.has_bf16 = True
         except Missing:
             self.has_bf16 = False
+        # Without instructions for it, PyTorch takes more than ten times as long in bf16 as in fp32.
+        self.torch = ["default", "tuned"] + ["bf16"] * bool(
+            processor()[1] & {"avx512_bf16", "amx_bf16"})
         self.peaks = self.measure_peaks()
 
     def measure_peaks(self):
@@ -62,14 +77,7 @@ class Bench:
 
 def machine(bench):
     """Lines that say what was measured where."""
-    model = platform.processor() or platform.machine()
-    flags = set()
-    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as f:
-        for line in f:
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-            elif line.startswith("flags"):
-                flags = set(line.split(":", 1)[1].split())
+    model, flags = processor()
     sets = [name for flag, name in (("avx2", "AVX2"), ("avx512f", "AVX-512"),
                                     ("amx_bf16", "AMX")) if flag in flags]
     versions = []

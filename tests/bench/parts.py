@@ -24,10 +24,10 @@ def kiln_side(bench, chain, per=1.0, options=(), threads=None):
     return side
 
 
-def torch_sides(bench, job, request, variants=("default", "tuned", "bf16"), **options):
+def torch_sides(bench, job, request, **options):
     """Sides of PyTorch by variant, and the workers to close. What does not start is missing."""
     sides, workers = {}, []
-    for variant in variants:
+    for variant in bench.torch:
         name = "PyTorch " + variant
         try:
             worker = Torch(bench, job, variant, **options)
@@ -126,7 +126,7 @@ def mnist_epoch(bench):
     sides = {"kiln": kiln([])}
     if bench.has_bf16:
         sides["kiln bf16"] = kiln(["--precision", "bf16"])
-    sides.update({f"PyTorch {v}": torch(v) for v in ("default", "tuned", "bf16")})
+    sides.update({f"PyTorch {v}": torch(v) for v in bench.torch})
     yield Row(f"an epoch of {images} digits, whole program", in_turn(1, sides))
 
 
@@ -217,7 +217,7 @@ def ops(bench):
     """single operations, PyTorch's functions beside"""
     sides = ops_sides(bench)
     workers = {}
-    for variant in ("default", "tuned", "bf16"):
+    for variant in bench.torch:
         workers["PyTorch " + variant] = Torch(bench, "ops", variant)
     repeats = 5 if bench.quick else 9
     for case in QUICK if bench.quick else CASES:
