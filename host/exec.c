@@ -37,14 +37,21 @@ void stage_free(struct stage *s)
     }
 }
 
+void state_use_rng(struct state *s)
+{
+    s->seed = runtime.seed;
+    free(s->rng);
+    s->rng = xstrdup(runtime.rng);
+    if (strcmp(s->rng, "kiln") && strcmp(s->rng, "torch"))
+        origins_add_path(&s->inputs, s->rng);
+}
+
 struct state *state_begin(int64_t doc, int64_t docs)
 {
     struct state *s = state_new();
     s->doc = doc;
     s->docs = docs;
-    s->seed = runtime.seed;
-    free(s->rng);
-    s->rng = xstrdup(runtime.rng);
+    state_use_rng(s);
     return s;
 }
 

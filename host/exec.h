@@ -35,5 +35,7 @@ int chain_check(const struct bound_chain *c, int is_bracket);
 int state_name_node(struct state *s, struct bound *b);
 // Documents with this State's bare essentials: seed, random numbers, place.
 struct state *state_begin(int64_t doc, int64_t docs);
+// The seed and random numbers of this run; a file of them is one that the State has read.
+void state_use_rng(struct state *s);
 
 #endif

@@ -22,8 +22,9 @@ void inspect_line(struct text *t, const char *name, const char *value);
 void inspect_format(struct text *t, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void inspect_grouped(struct text *t, int64_t v);  // 12,345
-// The lines of a record as a list under the name "chain".
+// The lines of a record as a list under the name "chain", and under "reads" what they read.
 void inspect_chain(struct text *t, const struct record *r);
+json_t *inputs_json(const struct origins *inputs);
 json_t *shape_json(int32_t ndim, const int64_t *shape);
 const char *dtype_name(int dtype);  // "F32"
 

@@ -246,6 +246,7 @@ static json_t *state_json(const struct state *s)
     for (size_t i = 0; i < s->n_chain; i++)
         json_array_append_new(chain, json_string(s->chain[i]));
     json_object_set_new(j, "chain", chain);
+    json_object_set_new(j, "inputs", inputs_json(&s->inputs));
     return j;
 }
 

@@ -268,11 +268,10 @@ int origins_parse(const json_t *list, struct origins *out)
     return json_is_array(list);
 }
 
-void origin_comment(struct text *t, const struct origin *o)
+void origin_text(struct text *t, const struct origin *o)
 {
-    text_add(t, "# reads ");
     text_word(t, o->path);
-    text_format(t, ": %lld bytes, %s %s\n", (long long)o->bytes, keys[o->of], o->digest);
+    text_format(t, ": %lld bytes, %s %s", (long long)o->bytes, keys[o->of], o->digest);
 }
 
 // ---- comparing ----------------------------------------------------------------------------------

@@ -44,8 +44,8 @@ void origins_free(struct origins *o);
 void origins_write(struct text *t, const struct origins *o, int base_names);
 int origins_parse(const json_t *list, struct origins *out);  // 0: it is not as origins_write writes
 
-// "# reads cat.png: 1234 bytes, sha256 0ab1…" and a newline.
-void origin_comment(struct text *t, const struct origin *o);
+// "cat.png: 1234 bytes, sha256 0ab1…"
+void origin_text(struct text *t, const struct origin *o);
 // Warns of each that is missing or differs now, in the name of a verb.
 void origins_compare(const struct origins *o, const char *verb);
 

@@ -298,6 +298,9 @@ void record_recipe(struct text *t, const struct record *r, int full)
         }
     }
     text_add(t, "\n");
-    for (size_t i = 0; full && i < r->inputs.n; i++)
-        origin_comment(t, &r->inputs.item[i]);
+    for (size_t i = 0; full && i < r->inputs.n; i++) {
+        text_add(t, "# reads ");
+        origin_text(t, &r->inputs.item[i]);
+        text_add(t, "\n");
+    }
 }

@@ -60,9 +60,7 @@ static int stdin_next(struct stage *g, struct state **out)
         if (e)
             return e;
         struct state *s = *out;
-        free(s->rng);
-        s->rng = xstrdup(runtime.rng);
-        s->seed = runtime.seed;
+        state_use_rng(s);
         state_add_line(s, "load path=- list=\"\" alpha=white range=signed");
         return state_to_range(s, -1, 1);
     }

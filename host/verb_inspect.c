@@ -69,6 +69,22 @@ void inspect_chain(struct text *t, const struct record *r)
         inspect_line(t, i ? "" : "chain", line.s);
         text_free(&line);
     }
+    for (size_t i = 0; i < r->inputs.n; i++) {
+        struct text line = {0};
+        origin_text(&line, &r->inputs.item[i]);
+        inspect_line(t, i ? "" : "reads", line.s);
+        text_free(&line);
+    }
+}
+
+// As in the record itself.
+json_t *inputs_json(const struct origins *inputs)
+{
+    struct text t = {0};
+    origins_write(&t, inputs, 0);
+    json_t *j = json_loads(t.s, 0, NULL);
+    text_free(&t);
+    return j;
 }
 
 json_t *shape_json(int32_t ndim, const int64_t *shape)
@@ -122,6 +138,8 @@ int inspect_image(const char *path, json_t **json)
             json_object_set_new(*json, "rng", json_string(list->rng));
         }
         json_object_set_new(*json, "chain", chain);
+        if (records)
+            json_object_set_new(*json, "inputs", inputs_json(&list->inputs));
         free(seed);
     } else {
         struct text t = {0};

@@ -31,6 +31,25 @@ is() {
     } | diff - got
 }
 
+@test "a file of random numbers is read too" {
+    cp "$top_srcdir"/tests/golden/mnist-draws.safetensors draws
+    kiln --rng draws blank 1x1x8x8 ! save out.png
+    [ "$(reads out.png)" = "$(is draws)" ]
+    KILN_RNG=draws kiln flip <cat.png | kiln save out.png
+    [ "$(reads out.png)" = "$(is draws)" ]
+    kiln --rng torch blank 1x1x8x8 ! save out.png
+    [ -z "$(reads out.png)" ]
+}
+
+@test "inspect tells them" {
+    kiln load cat.png ! blend house.png ! tee s.safetensors ! save out.png
+    for f in s.safetensors out.png; do
+        [[ $(kiln inspect $f | tr -s ' \n' ' ') == *" reads $(is cat.png) $(is house.png) "* ]]
+        kiln inspect --json $f | tr -d ' \n' >got
+        grep -q "\"inputs\":\[{\"path\":\"cat.png\",\"size\":$(stat -c %s cat.png),\"sha256\":\"$(sha256sum cat.png | cut -d' ' -f1)\"}" got
+    done
+}
+
 @test "where the chain is cut changes nothing" {
     kiln load cat.png ! flip ! blend house.png ! save one.png
     kiln load cat.png | kiln flip | kiln blend house.png | kiln save two.png
