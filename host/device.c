@@ -70,6 +70,11 @@ int device_select(const char *text)
     return KILN_OK;
 }
 
+int device_selected(void)
+{
+    return selected.text != NULL;
+}
+
 int device_begin(size_t max_memory, double share)
 {
     const struct cuda_backend *b;

@@ -7,6 +7,7 @@
 
 // "cpu", "cuda" or "cuda:I"; KILN_ERR_ARG: it is none of these.
 int device_select(const char *text);
+int device_selected(void);  // 1: another than the CPU
 // Opens the device that was selected; KILN_ERR_DEVICE says in one line what is missing. The memory
 // that tensors may take there: max_memory, or share of the device's where that is above 0.
 int device_begin(size_t max_memory, double share);

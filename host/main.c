@@ -299,6 +299,8 @@ static int start_up(void)
         return fail(KILN_ERR_ARG, "KILN_CPU: wants one of ref, avx2, avx512, amx, not '%s'",
                     getenv("KILN_CPU"));
     runtime.ops = kernels_cpu(runtime.isa, runtime.precision);
+    if (!runtime.ops && device_selected())  // what the GPU leaves to the processor is in fp32
+        runtime.ops = kernels_cpu(runtime.isa, KERNELS_FAST);
     if (!runtime.ops)
         return fail(KILN_ERR_UNSUPPORTED,
                     "--precision: this processor has no matrix units for it (fast and exact "

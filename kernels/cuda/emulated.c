@@ -40,7 +40,7 @@ static struct block {
 static struct {
     pthread_mutex_t lock;
     char *shown, *real;
-    size_t end, taken, limit;
+    size_t end, taken, peak, limit;
     int blocks;
     char why[160];
 } device = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -115,9 +115,11 @@ static void close_device(void)
     FILE *f = path ? fopen(path, "w") : NULL;
     if (!f)
         return;
-    fprintf(f, "to_device %ld\nto_host %ld\ncopy %ld\nwaits %ld\nlaunches %ld\nblocks %d\n",
+    fprintf(f,
+            "to_device %ld\nto_host %ld\ncopy %ld\nwaits %ld\nlaunches %ld\nblocks %d\n"
+            "peak %zu\n",
             counts.to_device, counts.to_host, counts.copy, counts.waits, counts.launches,
-            device.blocks);
+            device.blocks, device.peak);
     fclose(f);
 }
 
@@ -138,6 +140,7 @@ static int take(size_t bytes, void **out)
     if (!e) {
         block[i].used = 1;
         device.taken += bytes;
+        device.peak = device.taken > device.peak ? device.taken : device.peak;
         memset(real(block[i].at), 0xff, bytes);  // NaN in every float type
         *out = block[i].at;
     }

@@ -1,26 +1,14 @@
 #!/usr/bin/env bats
-# Whole chains on a device that is none: the kernels of CUDA compiled for the CPU, with memory that
-# faults when the host touches it and is NaN until it is written. They give the CPU's results, and
-# the host copies nothing inside a step but the levels of noise.
+# Whole chains on a device that is none. They give the CPU's results, and the host copies nothing inside
+# a step but the levels of noise.
 # SPDX-License-Identifier: MIT
 load ../common
 load ../parity/compare
+load device
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return
-    export KILN_CUDA_BACKEND=$top_builddir/tests/cuda/kiln-cuda-emulated.so
-    [ -e "$KILN_CUDA_BACKEND" ] || skip "no C++ compiler"
-    export KILN_PRECISION=exact
-}
-
-# same CHAIN...: on both, to 1e-5 and 1e-5 of each value: the two sum in different orders, an ulp
-# or two in a layer; seen up to 3e-6.
-same() {
-    kiln -d cpu "$@" ! save cpu.safetensors
-    kiln -d cuda "$@" ! save cuda.safetensors
-    floats cpu.safetensors >cpu.txt
-    floats cuda.safetensors >cuda.txt
-    close 1e-5 cuda.txt cpu.txt
+    use_emulated
 }
 
 net=(mnist-unet arch=class hidden=2)
@@ -117,27 +105,6 @@ net=(mnist-unet arch=class hidden=2)
         export KILN_PLUGINS=${KILN_PLUGINS-}${KILN_PLUGINS:+:}$PWD/my-$kind
     done
     same randn 2x1x28x28 ! "${net[@]}" ! prompt 7 ! my-combinator ! my-sampler ! my-filter
-}
-
-# copies STEPS CHAIN...: to_device, to_host and waits of a run, into $to_device and so on.
-copies() {
-    local n=$1
-    shift
-    KILN_EMULATED_COUNTS=counts kiln -d cuda "$@" "steps=$n" ! save cuda.safetensors
-    while read -r name value; do declare -g "$name=$value"; done <counts
-}
-
-# per_step TO_DEVICE TO_HOST CHAIN...
-per_step() {
-    local up=$1 down=$2
-    shift 2
-    copies 3 "$@"
-    local a=$to_device b=$to_host c=$blocks
-    copies 7 "$@"
-    echo "to the device $(((to_device - a) / 4)), to the host $(((to_host - b) / 4)) a step"
-    [ $((to_device - a)) = $((4 * up)) ]
-    [ $((to_host - b)) = $((4 * down)) ]
-    [ "$blocks" = "$c" ]  # and no new memory
 }
 
 @test "a step copies the levels of noise to the device, and nothing back" {

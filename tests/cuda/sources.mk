@@ -32,7 +32,8 @@ tests_cuda_test_random_SOURCES = tests/cuda/test_random.c host/random.c host/ran
 tests_cuda_test_random_CPPFLAGS = $(tests_cuda_cppflags)
 tests_cuda_test_random_LDADD = $(tests_cuda_libs)
 bats_tests += tests/cuda/device.bats
-bats_tests += tests/cuda/chains.bats
+bats_tests += tests/cuda/chains.bats tests/cuda/if.bats
+EXTRA_DIST += tests/cuda/device.bash
 long_tests += tests/cuda/check-gpu-long.bats
 
 # The same tests for a real device, which scripts/check-gpu takes along; here with the one that is none.
