@@ -55,10 +55,38 @@ static int is_inside(const char *name)
     return 1;
 }
 
+// Python's json writes numbers that JSON has not: they become texts.
+static char *quote_constants(const char *text, size_t n, size_t *out_n)
+{
+    static const char *const constants[] = {"-Infinity", "Infinity", "NaN"};
+    struct text t = {0};
+    int in_text = 0;
+    for (size_t i = 0, len; i < n; i += len) {
+        const char *constant = NULL;
+        for (size_t k = 0; k < 3 && !in_text && !constant; k++) {
+            len = strlen(constants[k]);
+            if (len <= n - i && !memcmp(text + i, constants[k], len))
+                constant = constants[k];
+        }
+        if (constant) {
+            text_format(&t, "\"%s\"", constant);
+            continue;
+        }
+        len = in_text && text[i] == '\\' && i + 1 < n ? 2 : 1;
+        if (text[i] == '"')
+            in_text = !in_text;
+        text_add_n(&t, text + i, len);
+    }
+    *out_n = t.n;
+    return text_take(&t);
+}
+
 static int parse(const char *name, const char *text, size_t n, json_t **root)
 {
     json_error_t why;
-    *root = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+    char *json = quote_constants(text, n, &n);
+    *root = json_loadb(json, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+    free(json);
     if (!*root)
         return fail(KILN_ERR_IO, "%s: %s in line %d", name, why.text, why.line);
     return KILN_OK;

@@ -291,6 +291,9 @@ static void finds_json_by_pointer(void **state)
     write_text(in_folder("json/config.json"),
                "{\"a\":[1,2.5,{\"b\":true}],\"x/y\":3,\"m~n\":\"t\",\"\":0,\"none\":null}");
     write_text(in_folder("json/broken.json"), "{\"a\":}");
+    write_text(
+        in_folder("json/python.json"),
+        "{\"least\": -Infinity, \"most\":Infinity,\"none\":[NaN], \"is \\\" NaN\": \"NaN\"}");
     write_text(in_folder("outside.json"), "1");
     struct weights_file *f = opened(dir);
     assert_null(weights_entry(f, 0));
@@ -300,6 +303,14 @@ static void finds_json_by_pointer(void **state)
         number_is(f, "config.json", "/a/2/b", 1);
         number_is(f, "config.json", "/x~1y", 3);
         number_is(f, "config.json", "/", 0);
+        assert_int_equal(json(f, "python.json", "/least", &text), 0);
+        assert_string_equal(text, "-Infinity");
+        assert_int_equal(json(f, "python.json", "/most", &text), 0);
+        assert_string_equal(text, "Infinity");
+        assert_int_equal(json(f, "python.json", "/none/0", &text), 0);
+        assert_string_equal(text, "NaN");
+        assert_int_equal(json(f, "python.json", "/is \" NaN", &text), 0);
+        assert_string_equal(text, "NaN");
         assert_int_equal(json(f, "config.json", "/m~0n", &text), 0);
         assert_string_equal(text, "t");
         assert_int_equal(json(f, "scheduler/config.json", "/betas", &text), 0);

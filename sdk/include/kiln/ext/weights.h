@@ -25,7 +25,8 @@ typedef struct kiln_weights {
                   int dtype, int32_t ndim, const int64_t *shape, kiln_tensor **out);
     const char *(*meta)(const kiln_file *f, const char *key);  // NULL: absent
     // A number (bool as 0, 1) or a string by JSON pointer, of a file in the folder ("config.json")
-    // or of a metadata value; KILN_END: absent. *text is NULL for a number.
+    // or of a metadata value; KILN_END: absent. *text is NULL for a number. What JSON has no numbers
+    // for and Python writes all the same are the texts Infinity, -Infinity and NaN.
     int (*json)(const kiln_file *f, const char *document, const char *pointer, double *number,
                 const char **text);
     // Complete or not at all: written beside, flushed, renamed. meta: key, value, ..., NULL.
