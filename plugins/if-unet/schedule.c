@@ -23,6 +23,24 @@ static int number(struct unet *s, const kiln_file *f, const char *name, double d
     return e < 0 ? e : KILN_OK;
 }
 
+// The library's own default is -Infinity: no limit. MIN is beyond what alpha_bar in F32 can give.
+static int least_lambda(struct unet *s, const kiln_file *f, double *out)
+{
+    enum { MIN = -1000 };
+    static const char name[] = "lambda_min_clipped";
+    const char *text;
+    int e = f ? config_field(s, f, document, name, out, &text) : KILN_END;
+    if (e == KILN_END)
+        *out = -5.1;
+    else if (!e && text && !strcmp(text, "-Infinity"))
+        *out = MIN;
+    else if (!e && (text || !(*out >= MIN && *out < 0)))
+        return kiln_fail(&s->base, KILN_ERR_IO,
+                         "%s: '%s' is neither -Infinity nor a number from %d to 0, 0 excluded",
+                         document, name, (int)MIN);
+    return e < 0 ? e : KILN_OK;
+}
+
 // One of the texts of list [n]; the first where the field is absent.
 static int choice(struct unet *s, const kiln_file *f, const char *name, const char *const *list,
                   int n, int *out)
@@ -77,6 +95,10 @@ static int levels(struct unet *s, const kiln_file *f, double **alpha, double **s
     *T = (int64_t)n;
     if (f && config_field(s, f, document, "trained_betas/0", &first, &text) == KILN_OK)
         return kiln_fail(&s->base, KILN_ERR_IO, "%s: 'trained_betas' is not known", document);
+    if (f && config_field(s, f, document, "rescale_betas_zero_snr", &first, &text) == KILN_OK &&
+        (text || first != 0))
+        return kiln_fail(&s->base, KILN_ERR_IO, "%s: 'rescale_betas_zero_snr' is not known",
+                         document);
     *alpha = calloc((size_t)*T, sizeof(**alpha));
     *sigma = calloc((size_t)*T, sizeof(**sigma));
     if (!*alpha || !*sigma)
@@ -111,8 +133,8 @@ static int read_rest(struct unet *s, const kiln_file *f)
     e = choice(s, f, "timestep_spacing", spacings, KILN_COUNT(spacings), &c->spacing);
     e = e ? e : number(s, f, "steps_offset", 0, 0, 1000, &c->offset);
     e = e ? e : number(s, f, "sample_max_value", s->config.in == 6 ? 1 : 1.5, 0, 1e6, &c->limit);
-    e = e ? e : number(s, f, "dynamic_thresholding_ratio", 0.95, 0, 1, &c->quantile);
-    return e ? e : number(s, f, "lambda_min_clipped", -5.1, -1e6, 0, &c->lambda_min);
+    e = e ? e : number(s, f, "dynamic_thresholding_ratio", 0.95, 0.001, 1, &c->quantile);
+    return e ? e : least_lambda(s, f, &c->lambda_min);
 }
 
 // The folder of a scheduler beside that of the net: *out NULL where there is none.

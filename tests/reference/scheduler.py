@@ -126,16 +126,17 @@ def exact_eps(y, ab):
     return s2**0.5 * (y - a * mean) / (a * a * 0.09 + s2)
 
 
-# On the cosine schedule the library begins where log(alpha / sigma) is at least -5.1.
+# On the cosine schedule the library begins where log(alpha / sigma) is at least lambda_min_clipped.
 clipped = {}
-for spacing in ("linspace", "leading", "trailing"):
-    s = DPMSolverMultistepScheduler(
-        trained_betas=cosine(), lambda_min_clipped=-5.1, timestep_spacing=spacing
-    )
-    s.set_timesteps(20)
-    clipped[f"clipped.{spacing}"] = (cosine(), s.timesteps.tolist())
-    out[f"clipped.{spacing}"] = s.timesteps.int()
-    assert 900 < s.timesteps[0] < 999
+for kind, least, last in (("clipped", -5.1, 999), ("clipped-3", -3, 970), ("unclipped", -np.inf, 1000)):
+    for spacing in ("linspace", "leading", "trailing"):
+        s = DPMSolverMultistepScheduler(
+            trained_betas=cosine(), lambda_min_clipped=least, timestep_spacing=spacing
+        )
+        s.set_timesteps(20)
+        clipped[f"{kind}.{spacing}"] = (cosine(), s.timesteps.tolist())
+        out[f"{kind}.{spacing}"] = s.timesteps.int()
+        assert 900 < s.timesteps[0] < last
 
 lists = {
     "linear.short": (linear(1000), list(range(900, -1, -100))),
