@@ -21,9 +21,10 @@ extern const kiln_node scheduler_randn, scheduler_noise, scheduler_at, scheduler
 // The parameters that every walking sampler begins with.
 enum { WALK_STEPS, WALK_STRIDE, WALK_TIMESTEPS, WALK_SPACING, WALK_TO, WALK_N };
 enum {
-    WALK_LEADING = KILN_SPACING_LEADING,
-    WALK_TRAILING = KILN_SPACING_TRAILING,
-    WALK_LINSPACE = KILN_SPACING_LINSPACE
+    WALK_AUTO,  // then enum kiln_spacing
+    WALK_LEADING,
+    WALK_TRAILING,
+    WALK_LINSPACE
 };
 // clang-format off
 #define WALK_PARAMS                                                                                \
@@ -34,8 +35,8 @@ enum {
     {"timesteps", KILN_STRING, 0, "", NULL,                                                        \
      "instead: a descending list (999,800), ranges (990:-1:-30), or fast27, smart27, smart50, "    \
      "smart100, smart185, super27, super40, super100", 0, 0},                                      \
-    {"spacing", KILN_ENUM, 0, "leading", "leading|trailing|linspace",                              \
-     "how steps are spread over the timesteps; a net's own wish comes before leading", 0, 0},      \
+    {"spacing", KILN_ENUM, 0, "auto", "auto|leading|trailing|linspace",                            \
+     "how steps are spread over the timesteps; auto: as the net says, or leading", 0, 0},          \
     {"to", KILN_STRING, 0, "clean", NULL,                                                          \
      "where to stop: clean, or a timestep, which is reached but not evaluated", 0, 0}
 // clang-format on

@@ -7,8 +7,8 @@ enum { DYNAMIC, CLIP };
 static const kiln_param params[] = {
     {"max", KILN_FLOAT, KILN_PARAM_POSITIONAL, "0", NULL,
      "limit, where 1 is the range of clean images; 0: the net's own", 0, 1000},
-    {"quantile", KILN_FLOAT, 0, "0.95", NULL,
-     "of |x0| over an image, that is scaled to 1; a net's own comes before 0.95", 0, 1},
+    {"quantile", KILN_FLOAT, 0, "0", NULL,
+     "of |x0| over an image, that is scaled to 1; 0: the net's own, or 0.95", 0, 1},
     {"method", KILN_ENUM, 0, "dynamic", "dynamic|clip", "clip: cut at the limit", 0, 0},
 };
 
@@ -30,13 +30,15 @@ static int shift(kiln_self *self, const kiln_tensor *x, double scale, double add
 
 static int cut(kiln_self *self, const kiln_net *net, double limit, kiln_tensor *x)
 {
-    const kiln_value *quantile = &self->args[P_QUANTILE];
     const kiln_host *h = self->host;
     const kiln_ops *ops = kiln_get_ops(self);
     const kiln_tensor *in[] = {x};
-    if (self->args[P_METHOD].i == DYNAMIC)
-        return ops->dynamic_threshold(
-            h, x, quantile->set || !(net->quantile > 0) ? quantile->f : net->quantile, limit, x);
+    if (self->args[P_METHOD].i == DYNAMIC) {
+        double quantile = self->args[P_QUANTILE].f;
+        if (!(quantile > 0))
+            quantile = net->quantile > 0 ? net->quantile : 0.95;
+        return ops->dynamic_threshold(h, x, quantile, limit, x);
+    }
     // With limit 1 the operation is a clamp to [-1,1].
     int e = limit == 1 ? KILN_OK : ops->combine(h, 1, (double[]){1 / limit}, NULL, in, x);
     if (!e)

@@ -79,7 +79,9 @@ static int spaced(kiln_self *self, const kiln_net *net, int64_t steps, struct wa
     // The difference is rounded once more on purpose: it decides ties.
     double down = (double)n_t - (double)n_t / (double)steps - (double)n_t;
     double up = steps > 1 ? last / (double)(steps - 1) : 0;
-    int64_t spacing = self->args[WALK_SPACING].set ? self->args[WALK_SPACING].i : net->spacing;
+    int64_t spacing = self->args[WALK_SPACING].i;
+    if (spacing == WALK_AUTO)
+        spacing = WALK_LEADING + (int64_t)net->spacing;
     int64_t by = n_t / steps, offset = by * (steps - 1) + net->offset < n_t ? net->offset : 0;
     for (int64_t i = 0; i < steps && !e; i++) {
         int64_t k = steps - 1 - i;
@@ -234,7 +236,7 @@ static int full_list(kiln_self *self, const kiln_net *net, double t_start, struc
     const kiln_value *args = self->args;
     int64_t steps = args[WALK_STEPS].i, stride = args[WALK_STRIDE].i;
     int list = *args[WALK_TIMESTEPS].s != 0;
-    if (args[WALK_SPACING].set && !net->n_t)
+    if (args[WALK_SPACING].i != WALK_AUTO && !net->n_t)
         return kiln_fail(self, KILN_ERR_ARG, "spacing: the net has no timesteps");
     if (!net->n_t && !isfinite(t_start))
         return kiln_fail(self, KILN_ERR_ARG,
@@ -280,7 +282,7 @@ int walk_create(kiln_self *self)
     double to;
     if (steps + stride + list > 1)
         return kiln_fail(self, KILN_ERR_ARG, "say one of steps, stride and timesteps");
-    if (args[WALK_SPACING].set && (stride || list))
+    if (args[WALK_SPACING].i != WALK_AUTO && (stride || list))
         return kiln_fail(self, KILN_ERR_ARG, "spacing: only with steps");
     int e = list && !named_list(self) ? written_list(self, &w) : KILN_OK;
     walk_free(&w);

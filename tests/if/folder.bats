@@ -233,6 +233,11 @@ IF-II-L 1,243,277,190 939'
     sample J "3 spacing=linspace" "1.5 quantile=0.9" got
     sample I "3 spacing=linspace" "1.5 quantile=0.9" want
     kiln load got.st ! compare want.st
+    # What is said counts, be it what others have as a default.
+    sample J "3 spacing=leading" "1.5 quantile=0.95" got
+    sample I 3 "" want
+    kiln load got.st ! compare want.st
+    kiln recipe got.st | grep -q 'threshold 1.5 quantile=0.95 ! ddpm 3 spacing=leading'
     # Leading timesteps with an offset: 667, 334, 1.
     sed -i 's/"timestep_spacing": "trailing"/"steps_offset": 1/' J/scheduler/*.json
     sample J 3 "1.5 quantile=0.9" got
@@ -245,6 +250,38 @@ IF-II-L 1,243,277,190 939'
     kiln load got.st ! compare want.st
     sed -i 's/learned_range/learned/' J/scheduler/*.json
     refuses J "scheduler_config.json: 'variance_type' is 'learned', which is not known"
+}
+
+@test "dpmpp begins where lambda_min_clipped says" {
+    begins() {
+        kiln randn 1x3x8x8 ! embeddings prompts.pth ! if-unet I ! prompt "a pencil" ! trace every=1 \
+            ! dpmpp 2 spacing=linspace ! take trace | kiln inspect - | awk '$1 == "t" { print $2 }'
+    }
+    least() { sed -i '/"lambda_min_clipped"/d; s/^  "thresholding"/  "lambda_min_clipped": '"$1"',\n&/' I/scheduler/*.json; }
+    [ "$(begins)" = 995 ]
+    least -5.1
+    [ "$(begins)" = 995 ]
+    least -Infinity # as Python writes the library's own default: no limit
+    [ "$(begins)" = 999 ]
+    least -3
+    [ "$(begins)" = 967 ]
+    for nonsense in NaN Infinity 0 0.5 -1e30 '"-3"' true; do
+        least "$nonsense"
+        refuses I "scheduler_config.json: 'lambda_min_clipped' is neither -Infinity nor a number from -1000 to 0, 0 excluded"
+    done
+    least null
+    [ "$(begins)" = 995 ]
+    least NaNa
+    refuses I *"scheduler_config.json: "*" in line "*
+}
+
+@test "a schedule that is not known is refused" {
+    sed -i 's/^  "thresholding"/  "rescale_betas_zero_snr": true,\n&/' I/scheduler/*.json
+    refuses I "scheduler_config.json: 'rescale_betas_zero_snr' is not known"
+    sed -i 's/"rescale_betas_zero_snr": true/"rescale_betas_zero_snr": false/' I/scheduler/*.json
+    kiln -n randn 1x3x64x64 ! embeddings prompts.pth ! if-unet I ! denoise >/dev/null
+    sed -i 's/"trained_betas": null/"trained_betas": [0.1, 0.2]/' I/scheduler/*.json
+    refuses I "scheduler_config.json: 'trained_betas' is not known"
 }
 
 @test "a schedule travels with the State" {
