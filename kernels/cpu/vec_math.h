@@ -49,6 +49,28 @@ static inline vec vm_normal(vec x, vec *bell)
     return v_if_negative(x, tail, v_sub(v_set(1), tail));
 }
 
+// x Phi(x) = x (1/2 + u) with u = erf(x / sqrt 2) / 2 as an odd rational function, of numerator and
+// denominator with the least largest error of x u, 4e-8, up to 5.3 (weighted least squares, weights
+// raised where the error is). At the bound u is 1/2 to the bit: beyond it the result is x or 0.
+// Half the work of vm_normal, which the slope needs.
+static inline vec vm_gelu(vec x)
+{
+    const float bound = 0x1.5262e4p+2f;
+    vec low = v_max(v_set(-bound), x), z = v_min(v_set(bound), low), s = v_mul(z, z);
+    vec p = v_set(0x1.03b488p-33f), q = v_set(0x1.0fa7cep-14f);
+    p = v_fma(p, s, v_set(-0x1.8c7502p-26f));
+    p = v_fma(p, s, v_set(0x1.c49ffp-19f));
+    p = v_fma(p, s, v_set(0x1.702788p-13f));
+    p = v_fma(p, s, v_set(0x1.291084p-8f));
+    p = v_fma(p, s, v_set(0x1.290b2p-5f));
+    p = v_fma(p, s, v_set(0x1.988434p-2f));
+    q = v_fma(q, s, v_set(0x1.e61af2p-10f));
+    q = v_fma(q, s, v_set(0x1.dff8a6p-6f));
+    q = v_fma(q, s, v_set(0x1.07bbcep-2f));
+    q = v_fma(q, s, v_set(1));
+    return v_mul(low, v_add(v_set(0.5f), v_div(v_mul(z, p), q)));
+}
+
 // 2 sqrt(2/pi) (x + 0.044715 x^3), by which GELU's tanh form is x logistic(u).
 static inline vec vm_tanh_form(vec x)
 {
@@ -57,12 +79,11 @@ static inline vec vm_tanh_form(vec x)
 
 static inline vec vm_act(vec x, int act)
 {
-    vec bell;
     switch (act) {
     case KILN_ACT_SILU:
         return v_mul(x, vm_logistic(x));
     case KILN_ACT_GELU:
-        return v_mul(x, vm_normal(x, &bell));
+        return vm_gelu(x);
     case KILN_ACT_GELU_TANH:
         return v_mul(x, vm_logistic(vm_tanh_form(x)));
     default:
