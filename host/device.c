@@ -89,6 +89,7 @@ int device_begin(size_t max_memory, double share)
         e = fail(KILN_ERR_DEVICE, "%s", b->why());
     if (!e) {
         runtime.device_ops = b->ops(runtime.precision);
+        runtime.text_device_ops = b->ops(runtime.text_precision);
         if (!runtime.device_ops)
             e = fail(KILN_ERR_UNSUPPORTED, "%s has not got this --precision", d.name);
     }

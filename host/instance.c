@@ -287,6 +287,8 @@ void instance_enter(struct instance *x, struct context *context)
     x->context = context;
     x->outer = current_node;
     current_node = instance_node(x)->name;
+    x->outer_encoder = runtime.in_encoder;
+    runtime.in_encoder = instance_node(x)->encoder != NULL;
     fegetenv(&x->env);
     fail(0, "%s", "");
 }
@@ -310,6 +312,7 @@ int instance_leave(struct instance *x, int code)
     x->n_borrowed = 0;
     x->context = NULL;
     current_node = x->outer;
+    runtime.in_encoder = x->outer_encoder;
     if (code >= 0)
         return code;
     if (code < KILN_ERR_INTERNAL)

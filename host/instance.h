@@ -34,6 +34,7 @@ struct instance {
     size_t n_filters;
     struct context *context;
     const char *outer;  // the node that was at work before this one
+    int outer_encoder;  // it was a text encoder
     fenv_t env;         // of the host, during a call
     int created, loaded;
     struct net *net;          // of a predictor, described

@@ -305,6 +305,10 @@ static int start_up(void)
         return fail(KILN_ERR_UNSUPPORTED,
                     "--precision: this processor has no matrix units for it (fast and exact "
                     "always work)");
+    runtime.text_precision = runtime.precision == KERNELS_BF16 ? KERNELS_BF16 : KERNELS_EXACT;
+    runtime.text_ops = kernels_cpu(runtime.isa, runtime.text_precision);
+    if (!runtime.text_ops)
+        runtime.text_ops = kernels_cpu(runtime.isa, KERNELS_EXACT);
     return device_begin(memory_said ? runtime.max_memory : 0, device_share);
 }
 

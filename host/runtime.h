@@ -17,13 +17,20 @@ struct runtime {
     const kiln_ops *ops;  // of the CPU
     int device;           // enum kiln_device: where nets run
     const kiln_ops *device_ops;
+    // Text encoders run once per prompt, reading their weights takes most of the time, and what
+    // they compute is beyond the range of a half: for them it is exact where it is not bf16.
+    int text_precision;
+    const kiln_ops *text_ops, *text_device_ops;
+    int in_encoder;  // one is at work
 };
 extern struct runtime runtime;
 
-// The operations of a device (enum kiln_device).
+// The operations of a device (enum kiln_device) for the node that is at work.
 static inline const kiln_ops *runtime_ops(int device)
 {
-    return device == KILN_DEVICE_CUDA && runtime.device_ops ? runtime.device_ops : runtime.ops;
+    if (device == KILN_DEVICE_CUDA && runtime.device_ops)
+        return runtime.in_encoder ? runtime.text_device_ops : runtime.device_ops;
+    return runtime.in_encoder ? runtime.text_ops : runtime.ops;
 }
 
 // Set by the signal handler; progress then answers KILN_ERR_CANCEL.

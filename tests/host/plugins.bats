@@ -144,6 +144,74 @@ kiln: standard input is empty: the stage above gave nothing" ]
     same_image plain.st loaded.st
 }
 
+@test "a text encoder computes exactly where nets are fast" {
+    plugin sums <<'C'
+#include <kiln/ext/ops.h>
+#include <kiln/kiln.h>
+// A layer that is not the same in fast and in exact: 3x3 over 32 channels.
+static int layer(kiln_self *self, kiln_tensor **out)
+{
+    const kiln_host *h = self->host;
+    const kiln_ops *ops = kiln_get_ops(self);
+    const kiln_conv conv = {3, 1, 1, 0};
+    const int64_t image[] = {1, 32, 32, 32}, weight[] = {32, 32, 3, 3};
+    kiln_tensor *x = NULL, *w = NULL;
+    kiln_packed *packed = NULL;
+    int e = h->tensor_new(h, NULL, KILN_F32, 4, image, &x);
+    e = e ? e : h->tensor_new(h, NULL, KILN_F32, 4, weight, &w);
+    e = e ? e : h->tensor_new(h, NULL, KILN_F32, 4, image, out);
+    for (int64_t i = 0; !e && i < kiln_numel(x); i++)
+        kiln_f32(x)[i] = (float)(i * 7919 % 1009) / 1009 - 0.5f;
+    for (int64_t i = 0; !e && i < kiln_numel(w); i++)
+        kiln_f32(w)[i] = (float)(i * 104729 % 1013) / 1013 - 0.5f;
+    e = e ? e : ops->pack_conv(h, &conv, w, 0, &packed);
+    e = e ? e : ops->conv(h, packed, x, NULL, NULL, 1, KILN_ACT_NONE, *out);
+    ops->pack_free(h, packed);
+    h->tensor_free(h, x);
+    h->tensor_free(h, w);
+    return e;
+}
+static int encode(kiln_self *self, const char *text, kiln_tensor **out)
+{
+    (void)text;
+    return layer(self, out);
+}
+static int plan(kiln_self *self, const kiln_rows *rows, kiln_plan *p)
+{
+    (void)self, (void)rows;
+    for (int k = 1; k < 4; k++)
+        p->shape[k] = 32;
+    return KILN_OK;
+}
+static int run(kiln_self *self, const kiln_rows *rows, const kiln_tensor *in, kiln_tensor *out)
+{
+    kiln_tensor *y = NULL;
+    int e = layer(self, &y);
+    (void)rows, (void)in;
+    e = e ? e : self->host->tensor_copy(self->host, out, y);
+    self->host->tensor_free(self->host, y);
+    return e;
+}
+static const kiln_encoder_ops encoder = {.size = sizeof(encoder), .encode = encode};
+static const kiln_filter_ops filter = {.size = sizeof(filter), .plan = plan, .run = run};
+static const kiln_node text = {.size = sizeof(text), .name = "sums-text", .summary = "a layer",
+    .example = "blank 1x1x1x1 ! sums-text ! encode a", .needs = "kiln.ops/1", .encoder = &encoder};
+static const kiln_node node = {.size = sizeof(node), .name = "sums", .summary = "a layer",
+    .example = "blank 1x1x1x1 ! sums", .needs = "kiln.ops/1", .filter = &filter};
+KILN_PLUGIN("org.example.sums", "1", "MIT", &text, &node);
+C
+    for precision in fast exact; do
+        kiln --precision $precision blank 1x1x1x1 ! sums-text ! encode a ! sums >$precision.st
+        tensor $precision.st cond.0 >$precision.text
+        tensor $precision.st image >$precision.image
+    done
+    [ -s exact.text ]
+    cmp exact.text exact.image
+    cmp exact.text fast.text
+    # The plain reference has one precision.
+    kiln version -v | grep -q '^device .*, ref,' || ! cmp -s fast.image exact.image
+}
+
 @test "it is of another major, or needs a newer minor" {
     simple future org.example.future | sed 's/KILN_PLUGIN/#define kiln_plugin_v1 kiln_plugin_v2\n&/' |
         plugin future -DGAIN=1
