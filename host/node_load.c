@@ -174,13 +174,13 @@ static int load_stage_next(struct stage *g, struct state **out)
     fresh->lo = s->lo;
     fresh->hi = s->hi;
     fresh->name = strcmp(l->path[l->at], "-") ? stem(l->path[l->at]) : NULL;
+    state_free(s);  // the image is in one hand now, and changes its range in place
     if (!e && l->file.bytes)
         e = g->bound->value[P_RANGE].i ? KILN_OK : state_to_range(fresh, -1, 1);
     char *line = line_of(g->bound, l->path[l->at]);
     state_add_line(fresh, line);
     origins_add_path(&fresh->inputs, l->path[l->at]);
     free(line);
-    state_free(s);
     if (e)
         state_free(fresh);
     else
