@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "safetensors_text.h"
 #include "util.h"
 
 static int map_file(const char *path, struct weights_part *part)
@@ -57,9 +58,14 @@ static int open_safetensors(struct weights_part *part)
     if (e)
         return e;
     uint64_t want = part->header.data_bytes, have = part->n - 8 - length;
-    if (have < want)
-        return fail(KILN_ERR_IO, "the file is truncated: %llu of %llu bytes of data are there",
-                    (unsigned long long)have, (unsigned long long)want);
+    if (have < want) {
+        const struct st_tensor *t = part->header.tensor;  // the first that is not whole
+        while (t->end <= have)
+            t++;
+        return fail(KILN_ERR_IO,
+                    "the file is truncated in tensor '%.*s': %llu of %llu bytes of data are there",
+                    st_clip(t->name), t->name, (unsigned long long)have, (unsigned long long)want);
+    }
     if (have > want)
         return fail(KILN_ERR_IO, "%llu bytes follow the last tensor",
                     (unsigned long long)(have - want));

@@ -158,7 +158,7 @@ static void refuses_broken_files(void **state)
         write_bytes(path, p, i);
         refused(path, i ? "" : "empty");
     }
-    refused(path, "truncated: 72 of 73 bytes");
+    refused(path, "truncated in tensor 'é': 72 of 73 bytes");
     p[n] = 0;
     write_bytes(path, p, n + 1);
     refused(path, "1 bytes follow");
