@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 bats_tests += tests/host/grammar.bats tests/host/cuts.bats tests/host/algebra.bats \
 	tests/host/streams.bats tests/host/files.bats tests/host/plugins.bats \
-	tests/host/images.bats tests/host/looking.bats tests/host/stack.bats
+	tests/host/images.bats tests/host/looking.bats tests/host/stack.bats \
+	tests/host/conditions.bats
 EXTRA_DIST += tests/host/host.bash tests/host/odd.c
 
 check_PROGRAMS += tests/host/test_ops_check tests/host/test_sha256
