@@ -299,8 +299,10 @@ int embed_nets(struct state *s, struct instance *const *net, size_t n_nets, cons
         e = embed_prompts(s, k, wanted, -1, who);
     struct pending *encoder = state_find_pending(s, KIND_ENCODER);
     struct instance *x;
-    if (!e && encoder && s->n_cond > before && !instance_get(encoder->bound, 1, &x))
+    if (!e && encoder && s->n_cond > before && !instance_get(encoder->bound, 1, &x)) {
         instance_drop(x);
+        tensor_trim();
+    }
     for (size_t i = 0; i < n_nets && !e; i++) {
         e = load(s, net[i]);
         forget(net[i], prompt, n);

@@ -274,6 +274,33 @@ void instance_drop(struct instance *x)
         }
 }
 
+static int is_among(const struct instance *x, struct instance *const *net, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (net[i] == x)
+            return 1;
+    return 0;
+}
+
+void instances_unload_spent(struct instance *const *net, size_t n)
+{
+    int any = 0;
+    for (struct instance *x = shared_instances; x; x = x->next) {
+        const kiln_predictor_ops *ops = instance_node(x)->predictor;
+        if (!x->spent || !x->loaded || is_among(x, net, n) ||
+            !KILN_HAS(ops, kiln_predictor_ops, unload) || !ops->unload)
+            continue;
+        struct context none = {0};
+        instance_enter(x, &none);
+        ops->unload(x->self);
+        (void)instance_leave(x, KILN_OK);
+        x->loaded = 0;
+        any = 1;
+    }
+    if (any)
+        tensor_trim();
+}
+
 void instances_free(void)
 {
     while (shared_instances)

@@ -37,6 +37,7 @@ struct instance {
     int outer_encoder;  // it was a text encoder
     fenv_t env;         // of the host, during a call
     int created, loaded;
+    int spent;                // of a predictor: it was wanted for the last document
     struct net *net;          // of a predictor, described
     struct cond_entry *cond;  // of a predictor: prompts encoded so far
     size_t n_cond;
@@ -53,6 +54,9 @@ int instance_get(struct bound *b, int shared, struct instance **out);
 void instance_free(struct instance *x);
 void instances_free(void);               // all shared ones; encoders alone with instance_drop
 void instance_drop(struct instance *x);  // a shared one, before its time
+// Nets that are spent let go of their weights, but for net [n]. Where one is used all the same, it
+// is loaded again.
+void instances_unload_spent(struct instance *const *net, size_t n);
 
 // Around each call of a plugin function: sets the context and clears the last error. leave() frees
 // what was lent and turns the plugin's code into the host's: a negative code without a message gets

@@ -77,6 +77,19 @@ static int load_net(struct state *s, struct instance *net)
     return e;
 }
 
+// Before a net is loaded, those go of which the last document has had what it wanted: of two stages
+// in one chain there is one in memory.
+static void make_room(const struct state *s, struct instance *const *net, size_t n)
+{
+    int loads = 0;
+    for (size_t i = 0; i < n; i++) {
+        loads |= !net[i]->loaded;
+        net[i]->spent = s->docs >= 0 && s->doc + 1 >= s->docs;
+    }
+    if (loads)
+        instances_unload_spent(net, n);
+}
+
 static int encode_and_load(struct stack *k)
 {
     struct state *s = k->state;
@@ -94,6 +107,7 @@ static int encode_and_load(struct stack *k)
         if (!known)
             net[n++] = k->layer[i]->instance;
     }
+    make_room(s, net, n);
     int e = embed_nets(s, net, n, set.handle, set.n, load_net);
     free(net);
     free(set.handle);

@@ -84,6 +84,14 @@ static void pool_give(void *p, size_t size)
     pthread_mutex_unlock(&pool.lock);
 }
 
+void tensor_trim(void)
+{
+    pthread_mutex_lock(&pool.lock);
+    pool_trim();
+    pthread_mutex_unlock(&pool.lock);
+    twin_trim();
+}
+
 void tensor_limit(size_t bytes)
 {
     pool.limit = bytes;

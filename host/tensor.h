@@ -62,6 +62,8 @@ void *tensor_data(const kiln_tensor *t);
 // "1x3x64x64", in a buffer of this thread that lasts for four calls.
 const char *shape_text(int32_t ndim, const int64_t *shape);
 
+// Blocks that were freed go back to the system, and those of the device to it.
+void tensor_trim(void);
 // Bytes that tensors may take in all; 0: no limit. And what they take now, at most so far.
 void tensor_limit(size_t bytes);
 size_t tensor_used(void);

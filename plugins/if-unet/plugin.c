@@ -53,6 +53,11 @@ static int load(kiln_self *self)
     return unet_load((struct unet *)self);
 }
 
+static void unload(kiln_self *self)
+{
+    unet_unload((struct unet *)self);
+}
+
 static int encode(kiln_self *self, const char *text, const kiln_tensor *emb, kiln_tensor **cond)
 {
     (void)text;
@@ -92,7 +97,8 @@ static const kiln_predictor_ops ops = {.size = sizeof(ops),
                                        .load = load,
                                        .encode = encode,
                                        .prepare = prepare,
-                                       .predict = predict};
+                                       .predict = predict,
+                                       .unload = unload};
 static const kiln_node if_unet = {
     .size = sizeof(if_unet),
     .flags = KILN_NODE_ANY_DEVICE | KILN_NODE_CAPTURABLE,

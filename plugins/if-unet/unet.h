@@ -124,7 +124,8 @@ void schedule_free(struct schedule *s);
 int unet_found(struct unet *s);     // 0: nothing there is a UNet
 int unet_describe(struct unet *s);  // finds folder and files, reads configuration and headers
 int unet_load(struct unet *s);
-void unet_free(struct unet *s);  // back to what was not described
+void unet_unload(struct unet *s);  // the weights alone
+void unet_free(struct unet *s);    // back to what was not described
 // A weight as it is kept: as stored, or as the parameter weights says; norms and biases are F32.
 int module_load(struct unet *s, struct module *m);
 void module_unload(struct unet *s, struct module *m);

@@ -177,10 +177,16 @@ int unet_load(struct unet *s)
     return e;
 }
 
-void unet_free(struct unet *s)
+void unet_unload(struct unet *s)
 {
     for (int i = 0; i < s->n_modules; i++)
         module_unload(s, &s->module[i]);
+    s->loaded = 0;
+}
+
+void unet_free(struct unet *s)
+{
+    unet_unload(s);
     if (s->file)
         kiln_get_weights(&s->base)->close(s->base.host, s->file);
     schedule_free(&s->schedule);

@@ -49,6 +49,9 @@ typedef struct kiln_predictor_ops {
     int (*prepare)(kiln_self *self, const kiln_rows *rows, kiln_tensor *aux);
     // Rows are independent: a row's bits do not depend on n or on its neighbours.
     int (*predict)(kiln_self *self, const kiln_query *q, kiln_estimate *out);
+    // Frees what load has read; it may be called again. What describe and encode gave stays good.
+    // NULL: kept to the end.
+    void (*unload)(kiln_self *self);
 } kiln_predictor_ops;
 
 #ifdef __cplusplus
