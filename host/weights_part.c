@@ -43,9 +43,13 @@ static int map_file(const char *path, struct weights_part *part)
 
 static int open_safetensors(struct weights_part *part)
 {
+    static const char pointer[] = "version https://git-lfs";
     uint64_t length = 0;
     if (part->n < 8)
         return fail(KILN_ERR_IO, "too short for a safetensors file");
+    if (part->n >= sizeof(pointer) - 1 && !memcmp(part->p, pointer, sizeof(pointer) - 1))
+        return fail(KILN_ERR_IO,
+                    "a pointer of Git LFS in place of the file: 'git lfs pull' brings it");
     for (int i = 0; i < 8; i++)
         length |= (uint64_t)part->p[i] << 8 * i;
     if (part->n == 8 || part->p[8] != '{')

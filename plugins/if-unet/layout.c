@@ -248,6 +248,11 @@ static int compare(struct unet *s, struct wanted *list, size_t n)
         int order = k == n ? 1 : end ? -1 : strcmp(wanted_name(&list[k], want, sizeof(want)), name);
         if (end && k == n)
             return KILN_OK;
+        if (end && !i)
+            return kiln_fail(
+                &s->base, KILN_ERR_IO,
+                "no weights are beside config.json: diffusion_pytorch_model.safetensors "
+                "or .fp16.safetensors, or its shards with their index");
         if (order < 0)
             return kiln_fail(&s->base, KILN_ERR_IO, "tensor '%s' is missing",
                              wanted_name(&list[k], want, sizeof(want)));

@@ -81,6 +81,8 @@ rename() { LC_ALL=C sed -i "s/\"$2\":{/\"$3\":{/" "$1"; }
     refuses I "*diffusion_pytorch_model.safetensors: the file is truncated in tensor 'up_blocks.2.resnets.*.weight': $((size - 1 - 8 - $(od -An -N8 -tu8 I/$weights | tr -d ' '))) of * bytes of data are there"
     echo '{' >II/$config
     refuses II "*config.json: * in line *"
+    rm I/$weights
+    refuses I "no weights are beside config.json: diffusion_pytorch_model.safetensors or *"
     rm -r II/unet
     refuses II "*II: neither a pipeline's folder nor its unet/, with a config.json"
 }

@@ -168,6 +168,8 @@ static void refuses_broken_files(void **state)
     memcpy(p, "\0\0\1\0\0\0\0\0", 8);
     write_bytes(path, p, n);
     refused(path, "truncated within its header");
+    write_text(path, "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 743\n");
+    refused(path, "a pointer of Git LFS");
     write_text(path, "hello, world");
     refused(path, "neither a safetensors file nor one of torch.save");
     refused(in_folder("absent"), "no such file");
