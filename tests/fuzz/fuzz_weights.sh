@@ -50,7 +50,7 @@ for name; do
     corpus=${CORPUS:-$dir/kept}/$name
     mkdir -p "$corpus"
     echo "fuzz_$name, $seconds s"
-    "$dir/fuzz_$name" -max_total_time="$seconds" -max_len=65536 -rss_limit_mb=2048 -timeout=10 \
+    "$dir/fuzz_$name" -max_total_time="$seconds" -max_len=65536 -rss_limit_mb=2048 -timeout=60 \
         -artifact_prefix="$corpus.found-" -print_final_stats=1 "$corpus" "$dir/seed-$name" \
         2>"$dir/log" || {
         tail -n 60 "$dir/log"
