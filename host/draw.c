@@ -11,6 +11,7 @@
 #include "random.h"
 #include "random_torch.h"
 #include "runtime.h"
+#include "twin.h"
 #include "weights_file.h"
 
 struct drawing {
@@ -166,6 +167,9 @@ int draw(struct context *context, const char *node, enum draw_kind kind, uint32_
     if (!out || tensor_dtype(out) != KILN_F32 || out->ndim < 1)
         return fail(KILN_ERR_ARG,
                     "asks for random numbers in a tensor that is not float32 [n,...]");
+    int e = twin_may_not("random numbers are asked for");
+    if (e)
+        return e;
     if (context)
         context->drew = 1;
     if (out->device.type == KILN_DEVICE_CUDA)

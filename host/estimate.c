@@ -1,8 +1,10 @@
 // What a net says, as noise, image, v or flow. SPDX-License-Identifier: MIT
+#include "estimate.h"
+
 #include "error.h"
 #include "ops_host.h"
 #include "runtime.h"
-#include "stack.h"
+#include "tensor.h"
 
 // value' = a value + b x. With x = alpha x0 + sigma e, v = alpha e - sigma x0, flow = e - x0.
 static int coefficients(int from, int to, double alpha, double sigma, double *a, double *b)
@@ -55,12 +57,17 @@ static int coefficients(int from, int to, double alpha, double sigma, double *a,
     }
 }
 
-static int coefficients_at(int from, int to, const kiln_level *level, double *a, double *b)
+int estimate_factors(int from, int to, const kiln_level *level, double *a, double *b)
 {
     *a = *b = 0;
     if (from == KILN_X0 && to == KILN_EPS && level->sigma <= 0)
-        return KILN_OK;  // no noise, and none is estimated
-    return coefficients(from, to, level->alpha, level->sigma, a, b)
+        return 1;  // no noise, and none is estimated
+    return coefficients(from, to, level->alpha, level->sigma, a, b);
+}
+
+int estimate_check(int from, int to, const kiln_level *level, double *a, double *b)
+{
+    return estimate_factors(from, to, level, a, b)
                ? KILN_OK
                : fail(KILN_ERR_UNSUPPORTED, "an estimate cannot be converted at t = %g", level->t);
 }
@@ -71,7 +78,7 @@ static int convert_there(const kiln_tensor *value, int from, int to, const kiln_
 {
     double a[2];
     kiln_tensor *v, *p, *made;
-    int e = coefficients_at(from, to, level, &a[0], &a[1]);
+    int e = estimate_check(from, to, level, &a[0], &a[1]);
     e = e ? e : tensor_on(value, KILN_DEVICE_CUDA, TENSOR_READ, &v);
     e = e ? e : tensor_on(x, KILN_DEVICE_CUDA, TENSOR_READ, &p);
     e = e ? e : tensor_new_on(KILN_DEVICE_CUDA, KILN_F32, value->ndim, value->shape, &made);
@@ -101,7 +108,7 @@ int estimate_convert(const kiln_tensor *value, int from, int to, const kiln_tens
     int64_t n = value->shape[0], row = n ? kiln_numel(value) / n : 0;
     for (int64_t i = 0; i < n; i++) {
         double a, b;
-        e = coefficients_at(from, to, &level[i], &a, &b);
+        e = estimate_check(from, to, &level[i], &a, &b);
         if (e) {
             tensor_unref(*out);
             *out = NULL;

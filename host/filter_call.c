@@ -7,6 +7,7 @@
 #include "error.h"
 #include "finite.h"
 #include "sample.h"
+#include "twin.h"
 
 void filter_result_free(struct filter_result *r)
 {
@@ -41,6 +42,12 @@ static int take_plan(const kiln_plan *plan, const kiln_rows *rows, int keeps,
     return KILN_OK;
 }
 
+int filter_may_run(const struct instance *x)
+{
+    return instance_node(x)->flags & KILN_NODE_CAPTURABLE ? KILN_OK
+                                                          : twin_may_not("a filter of its own will");
+}
+
 int filter_call(struct instance *x, struct context *context, const kiln_rows *rows,
                 const kiln_tensor *image, struct filter_result *r)
 {
@@ -49,8 +56,11 @@ int filter_call(struct instance *x, struct context *context, const kiln_rows *ro
     kiln_plan plan = {.size = sizeof(plan), .lo = rows->lo, .hi = rows->hi};
     memcpy(plan.shape, image->shape, sizeof(plan.shape));
     *r = (struct filter_result){0};
+    int e = filter_may_run(x);
+    if (e)
+        return e;
     instance_enter(x, context);
-    int e = ops->plan ? ops->plan(x->self, rows, &plan) : KILN_OK;
+    e = ops->plan ? ops->plan(x->self, rows, &plan) : KILN_OK;
     if (!e)
         e = take_plan(&plan, rows, (node->flags & KILN_NODE_KEEPS_NOISE) != 0, r);
     const int device = instance_device(x);

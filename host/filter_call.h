@@ -16,6 +16,8 @@ struct filter_result {
 // rows describe the input image; its images are in rows->in. r's members are the caller's.
 int filter_call(struct instance *x, struct context *context, const kiln_rows *rows,
                 const kiln_tensor *image, struct filter_result *r);
+// An error while a step is recorded, and the node is not one that may be.
+int filter_may_run(const struct instance *x);
 void filter_result_free(struct filter_result *r);
 
 #endif

@@ -47,6 +47,7 @@ static struct {
     const struct bound *who[FLAGS];
     struct finite_step step[FLAGS];
 } later;
+static struct finite_record *recording;
 
 void finite_forget(void)
 {
@@ -77,34 +78,88 @@ int finite_settle(void)
     return e;
 }
 
-static int new_flags(void)
+static int new_flags(int64_t n, kiln_tensor **out)
 {
     kiln_tensor *zero;
-    int64_t size = FLAGS;
-    int e = tensor_new(KILN_I32, 1, &size, &zero);
+    int e = tensor_new(KILN_I32, 1, &n, &zero);
     if (e)
         return e;
     memset(tensor_data(zero), 0, tensor_bytes(zero));
-    e = tensor_new_on(KILN_DEVICE_CUDA, KILN_I32, 1, &size, &later.flag);
-    e = e ? e : tensor_copy_raw(later.flag, zero);
+    e = tensor_new_on(KILN_DEVICE_CUDA, KILN_I32, 1, &n, out);
+    e = e ? e : tensor_copy_raw(*out, zero);
     tensor_unref(zero);
     return e;
+}
+
+// Room for n more of the flags that are looked at later.
+static int reserve(size_t n)
+{
+    int e = later.n + n > FLAGS ? finite_settle() : KILN_OK;
+    return e || later.flag ? e : new_flags(FLAGS, &later.flag);
+}
+
+static int check_there(const kiln_tensor *x, const kiln_tensor *flags, size_t i)
+{
+    kiln_tensor flag = *flags;
+    flag.byte_offset = i * sizeof(int32_t);
+    return device_backend()->finite(&plain_host, x, &flag);
+}
+
+static int check_recorded(const kiln_tensor *side, const struct bound *who)
+{
+    if (recording->n == FINITE_RECORDED)
+        return fail(KILN_ERR_UNSUPPORTED, "too much to check in one step");
+    recording->who[recording->n] = who;
+    return check_there(side, recording->flag, recording->n++);
 }
 
 static int check_later(const kiln_tensor *t, const struct bound *who,
                        const struct finite_step *step)
 {
     kiln_tensor *side;
-    int e = later.n == FLAGS ? finite_settle() : KILN_OK;
-    e = e || later.flag ? e : new_flags();
-    e = e ? e : tensor_on(t, KILN_DEVICE_CUDA, TENSOR_READ, &side);
+    int e = tensor_on(t, KILN_DEVICE_CUDA, TENSOR_READ, &side);
+    if (e || recording)
+        return e ? e : check_recorded(side, who);
+    e = reserve(1);
     if (e)
         return e;
-    kiln_tensor flag = *later.flag;
-    flag.byte_offset = later.n * sizeof(int32_t);
     later.who[later.n] = who;
-    later.step[later.n++] = *step;
-    return device_backend()->finite(&plain_host, side, &flag);
+    later.step[later.n] = *step;
+    return check_there(side, later.flag, later.n++);
+}
+
+int finite_record_begin(struct finite_record *r)
+{
+    *r = (struct finite_record){0};
+    int e = new_flags(FINITE_RECORDED, &r->flag);
+    recording = e ? NULL : r;
+    return e;
+}
+
+void finite_record_end(void)
+{
+    recording = NULL;
+}
+
+int finite_reserve(const struct finite_record *r)
+{
+    return reserve(r->n);
+}
+
+// A flag that was set stays so, but the first in order is what is told of.
+int finite_replayed(const struct finite_record *r)
+{
+    int64_t n = (int64_t)r->n;
+    kiln_tensor from = *r->flag, to = *later.flag;
+    if (!n)
+        return KILN_OK;
+    from.shape = to.shape = &n;
+    to.byte_offset = later.n * sizeof(int32_t);
+    for (size_t i = 0; i < r->n; i++) {
+        later.who[later.n] = r->who[i];
+        later.step[later.n++] = (struct finite_step){0};
+    }
+    return tensor_copy_raw(&to, &from);
 }
 
 int finite_check(const kiln_tensor *t, const struct bound *who, const struct finite_step *step)

@@ -19,4 +19,17 @@ int finite_check(const kiln_tensor *t, const struct bound *who, const struct fin
 int finite_settle(void);
 void finite_forget(void);
 
+// While a step is recorded: what is checked has flags of its own, of which each replay's are added
+// to those that are looked at later.
+enum { FINITE_RECORDED = 32 };
+struct finite_record {
+    kiln_tensor *flag;  // I32 [FINITE_RECORDED]
+    size_t n;
+    const struct bound *who[FINITE_RECORDED];
+};
+int finite_record_begin(struct finite_record *r);
+void finite_record_end(void);
+int finite_reserve(const struct finite_record *r);  // before the replay: may wait for the device
+int finite_replayed(const struct finite_record *r);
+
 #endif

@@ -1,5 +1,5 @@
-// Levels of noise by row, as nets take them: t, alpha and sigma F32 [n], on any side.
-// SPDX-License-Identifier: MIT
+// Levels of noise by row, as nets take them: t, alpha and sigma F32 [n], on any side; and what makes
+// one kind of estimate of another there. SPDX-License-Identifier: MIT
 #ifndef HOST_LEVELS_H
 #define HOST_LEVELS_H
 
@@ -8,15 +8,26 @@
 #include "tensor.h"
 
 struct levels {
+    int64_t n;
     kiln_level *level;   // [n]
-    kiln_tensor *block;  // [3,n]: one copy brings all to a device
-    int64_t n, stride;
-    kiln_tensor side[3];
+    kiln_tensor *block;  // rows of [n]: one copy brings all to a device
 };
 
-int levels_new(struct levels *l, int64_t n, const kiln_level *level);
-// Fills q's t, alpha, sigma, level; they last until the next call, or levels_free.
-int levels_on(struct levels *l, int device, kiln_query *q);
+// Those of the first n rows, on a side.
+struct level_sides {
+    int64_t n, stride;
+    kiln_tensor t, alpha, sigma;
+};
+
+// Memory is kept where n is as before: what was told of it stays so, with other values.
+int levels_set(struct levels *l, int64_t n, const kiln_level *level);
+// Fills q's t, alpha, sigma, level from sides, which last until levels_set.
+int levels_on(const struct levels *l, int64_t n, int device, struct level_sides *sides,
+              kiln_query *q);
+// value of kind from, about the first rows x, as kind to; *out is new. On a device the factors are
+// read there, so that the operation is the same at all levels.
+int levels_convert(const struct levels *l, const kiln_tensor *value, int from, int to,
+                   const kiln_tensor *x, kiln_tensor **out);
 void levels_free(struct levels *l);
 
 #endif

@@ -164,7 +164,8 @@ static int combine(const kiln_host *h, int k, const double *a, const kiln_tensor
         !check_given(&c, "out", out, T_F32, ANY_NDIM))
         return c.code;
     for (int i = 0; i < k; i++)
-        if (!check_like(&c, "x", x[i], out) || (r && !check_maybe(&c, "r", r[i], 1, out->shape)))
+        if (!check_maybe_like(&c, "x", x[i], out) ||
+            (r && !check_maybe(&c, "r", r[i], 1, out->shape)))
             return c.code;
     return ops_of(&c)->combine(h, k, a, r, x, out);
 }

@@ -7,6 +7,7 @@
 #include "embed.h"
 #include "error.h"
 #include "inputs.h"
+#include "query.h"
 
 // ---- prompts ------------------------------------------------------------------------------------
 
@@ -254,6 +255,8 @@ int stack_build(struct state *s, const char *who, struct stack *out)
 
 static void free_rows(struct stack *k)
 {
+    graph_free(k);
+    levels_free(&k->levels);
     stack_cond_free(k);
     for (size_t i = 0; i < k->n_layers; i++) {
         inputs_free(k->layer[i]->in, k->layer[i]->n_in);

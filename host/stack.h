@@ -4,6 +4,7 @@
 #ifndef HOST_STACK_H
 #define HOST_STACK_H
 
+#include "estimate.h"
 #include "instance.h"
 #include "levels.h"
 
@@ -36,7 +37,11 @@ struct stack {
     // Rows of the run in hand, set by stack_rows.
     const kiln_rows *rows;
     const int64_t *row_prompt;  // [n] handles, -1 none
-    struct levels levels;       // of the question in hand
+    // Of the question in hand; room for as many rows as the largest call of a net had so far.
+    struct levels levels;
+    struct level_sides sides;
+    uint32_t converted;  // bits 4 (from - 1) + to - 1: conversions on the way back up
+    struct graph *graph;
     struct rows_of_cond *cond;  // rows of conditions, until the rows of the run change
 };
 
@@ -55,11 +60,6 @@ int stack_rows(struct stack *k, const kiln_rows *rows, const int64_t *row,
 // pred, or as the stack gives it with pred 0; its tensors are the caller's.
 int stack_eval(struct stack *k, int pred, const kiln_tensor *x, kiln_level level, uint32_t step,
                uint32_t n_steps, kiln_estimate *out);
-void estimate_free(kiln_estimate *e);
-// value of kind from, about x at these levels, as kind to; *out is new.
-int estimate_convert(const kiln_tensor *value, int from, int to, const kiln_tensor *x,
-                     const kiln_level *level, kiln_tensor **out);
-
 // The conditions of a call of a net: [n_cond] tensors [n,...] for these prompts (handles), valid until
 // the next one is asked for.
 int stack_cond(struct stack *k, const struct instance *net, int64_t n, const int64_t *prompt,

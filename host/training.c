@@ -119,14 +119,15 @@ static int job_forward(const kiln_training *t, const kiln_tensor *x, const doubl
     int64_t n = x->shape[0];
     struct instance *net = j->net;
     struct levels levels = {0};
+    struct level_sides sides;
     kiln_query q = {.size = sizeof(q), .net = t->net, .prompt = -1};
     kiln_tensor **cond = xcalloc(t->net->n_cond, sizeof(kiln_tensor *));
     const kiln_tensor **side = xcalloc(t->net->n_cond, sizeof(kiln_tensor *));
     kiln_level *level = xcalloc((size_t)n, sizeof(*level));
     for (int64_t i = 0; i < n; i++)
         level[i] = kiln_level_at(t->net, times[i]);
-    int e = levels_new(&levels, n, level);
-    e = e ? e : levels_on(&levels, instance_device(net), &q);
+    int e = levels_set(&levels, n, level);
+    e = e ? e : levels_on(&levels, n, instance_device(net), &sides, &q);
     if (!e && t->net->n_cond)
         e = stack_cond_rows(j, prompt, n, cond);
     for (uint32_t k = 0; k < t->net->n_cond && !e; k++)

@@ -1,8 +1,7 @@
-// The device's side of tensors: memory, copies, and which side is newer.
+// The device's side of tensors: copies, and which side is newer.
 // SPDX-License-Identifier: MIT
 #include "twin.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,130 +15,31 @@ static int told(int e)
     return e ? fail(e, "%s", backend->why()) : KILN_OK;
 }
 
-// ---- memory -------------------------------------------------------------------------------------
-
-// Freed blocks wait by size class. All work of the device is in one order, so what takes a block
-// again comes after what used it last, and nobody waits.
-struct block {
-    struct block *next;
-    void *at;
-};
-static struct {
-    pthread_mutex_t lock;
-    struct block *free[BLOCK_CLASSES];
-    size_t used, peak, cached, limit;
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-static void trim(void)  // under the lock
-{
-    for (int i = 0; i < BLOCK_CLASSES; i++)
-        while (pool.free[i]) {
-            struct block *b = pool.free[i];
-            pool.free[i] = b->next;
-            backend->free(b->at);
-            free(b);
-        }
-    pool.cached = 0;
-}
-
-void twin_trim(void)
-{
-    pthread_mutex_lock(&pool.lock);
-    if (backend)
-        trim();
-    pthread_mutex_unlock(&pool.lock);
-}
-
 void twin_backend(const struct cuda_backend *b, const kiln_host *h, size_t limit)
 {
-    twin_trim();
+    twin_pool_backend(b, limit);
     backend = b;
     services = h;
-    pool.limit = limit;
-}
-
-size_t twin_used(void)
-{
-    return pool.used;
-}
-
-size_t twin_peak(void)
-{
-    return pool.peak;
-}
-
-size_t twin_limit(void)
-{
-    return pool.limit;
-}
-
-static int take(size_t size, int index, void **out)  // under the lock
-{
-    struct block *b = pool.free[index];
-    if (b) {
-        pool.free[index] = b->next;
-        pool.cached -= size;
-        *out = b->at;
-        free(b);
-        return KILN_OK;
-    }
-    if (pool.used + pool.cached + size > pool.limit)
-        trim();
-    if (pool.used + size > pool.limit)
-        return KILN_ERR_MEMORY;
-    int e = backend->alloc(size, out);
-    if (e != KILN_ERR_MEMORY || !pool.cached)
-        return e;
-    trim();
-    return backend->alloc(size, out);
 }
 
 static int device_room(struct tensor *own)
 {
-    int index = 0;
-    size_t bytes = tensor_bytes(&own->t), size = block_class(bytes, &index);
+    size_t bytes = tensor_bytes(&own->t);
     void *at = NULL;
-    pthread_mutex_lock(&pool.lock);
-    int e = size ? take(size, index, &at) : KILN_ERR_MEMORY;
-    if (!e) {
-        pool.used += size;
-        pool.peak = pool.used > pool.peak ? pool.used : pool.peak;
-    }
-    pthread_mutex_unlock(&pool.lock);
+    int e = twin_take(own, bytes, &at);
     if (e == KILN_ERR_MEMORY)
         return fail(e,
                     "%.1f MB for a tensor of %s are not to be had on the GPU: %.1f of %.1f MB are "
                     "taken (--max-memory, --max-batch)",
                     (double)bytes / 1e6, shape_text(own->t.ndim, own->shape),
-                    (double)pool.used / 1e6, (double)pool.limit / 1e6);
+                    (double)twin_used() / 1e6, (double)twin_limit() / 1e6);
     if (e)
         return told(e);
     own->d = own->t;
     own->d.device.type = KILN_DEVICE_CUDA;
     own->d.data = at;
     own->d.byte_offset = 0;
-    own->room = size;
     return KILN_OK;
-}
-
-void twin_free(struct tensor *own)
-{
-    int index = 0;
-    if (!own->room)
-        return;
-    block_class(own->room, &index);
-    struct block *b = malloc(sizeof(*b));
-    pthread_mutex_lock(&pool.lock);
-    pool.used -= own->room;
-    if (b) {
-        *b = (struct block){pool.free[index], own->d.data};
-        pool.free[index] = b;
-        pool.cached += own->room;
-    } else {
-        backend->free(own->d.data);
-    }
-    pthread_mutex_unlock(&pool.lock);
-    own->room = 0;
 }
 
 int tensor_new_on(int device, int dtype, int32_t ndim, const int64_t *shape, kiln_tensor **out)
@@ -162,6 +62,22 @@ int tensor_new_on(int device, int dtype, int32_t ndim, const int64_t *shape, kil
     return KILN_OK;
 }
 
+static int copy_bytes(void *to, int to_device, const void *from, int from_device, size_t bytes)
+{
+    if (!bytes)
+        return KILN_OK;
+    if (to_device && from_device)
+        return told(backend->copy(to, from, bytes));
+    if (!to_device && !from_device) {
+        memmove(to, from, bytes);
+        return KILN_OK;
+    }
+    int e = twin_may_not("a copy between the host and the GPU");
+    return e ? e
+             : told(to_device ? backend->to_device(to, from, bytes)
+                              : backend->to_host(to, from, bytes));
+}
+
 // ---- sides --------------------------------------------------------------------------------------
 
 static int is_ours(const kiln_tensor *t)
@@ -180,8 +96,8 @@ static int bring_to_device(struct tensor *own, int read)
 {
     int e = own->room ? KILN_OK : device_room(own);
     size_t bytes = tensor_bytes(&own->t);
-    if (!e && read && !(own->valid & ON_DEVICE) && bytes)
-        e = told(backend->to_device(own->d.data, tensor_data(&own->t), bytes));
+    if (!e && read && !(own->valid & ON_DEVICE))
+        e = copy_bytes(own->d.data, 1, tensor_data(&own->t), 0, bytes);
     return e;
 }
 
@@ -189,8 +105,8 @@ static int bring_home(struct tensor *own, int read)
 {
     int e = own->t.data ? KILN_OK : tensor_host_room(own);
     size_t bytes = tensor_bytes(&own->t);
-    if (!e && read && !(own->valid & ON_HOST) && bytes)
-        e = told(backend->to_host(tensor_data(&own->t), own->d.data, bytes));
+    if (!e && read && !(own->valid & ON_HOST))
+        e = copy_bytes(tensor_data(&own->t), 0, own->d.data, 1, bytes);
     return e;
 }
 
@@ -253,20 +169,6 @@ int tensor_adopt(const kiln_tensor *given, kiln_tensor **out)
 static int is_on_device(const kiln_tensor *t)
 {
     return t->device.type == KILN_DEVICE_CUDA;
-}
-
-static int copy_bytes(void *to, int to_device, const void *from, int from_device, size_t bytes)
-{
-    if (!bytes)
-        return KILN_OK;
-    if (to_device && from_device)
-        return told(backend->copy(to, from, bytes));
-    if (to_device)
-        return told(backend->to_device(to, from, bytes));
-    if (from_device)
-        return told(backend->to_host(to, from, bytes));
-    memmove(to, from, bytes);
-    return KILN_OK;
 }
 
 // Through a tensor of the source's type on the other side.

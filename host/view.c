@@ -84,7 +84,8 @@ static int inverse_step(struct instance *x, struct context *c, const kiln_rows *
                         const kiln_tensor *in, kiln_tensor **out)
 {
     kiln_tensor *from, *made;
-    int e = tensor_new_on(instance_device(x), KILN_F32, in->ndim, in->shape, &made);
+    int e = filter_may_run(x);
+    e = e ? e : tensor_new_on(instance_device(x), KILN_F32, in->ndim, in->shape, &made);
     if (e)
         return e;
     instance_enter(x, c);
@@ -133,90 +134,7 @@ int filter_inputs(const kiln_filter *f, const struct context *outer, const kiln_
     return KILN_OK;
 }
 
-// ---- permutations -------------------------------------------------------------------------------
-
-// Where every value of n rows comes from, and its sign, as a device takes them.
-static int moves_new(struct shape_proof *p, int64_t rows, int inverse, struct moves *m)
-{
-    int64_t len = p->chw[0] * p->chw[1] * p->chw[2], all = rows * len;
-    tensor_unref(m->index);
-    tensor_unref(m->sign);
-    *m = (struct moves){.rows = rows};
-    int e = tensor_new(KILN_I32, 1, &all, &m->index);
-    e = e ? e : tensor_new(KILN_F32, 1, &all, &m->sign);
-    if (e) {
-        m->rows = 0;
-        return e;
-    }
-    int32_t *index = tensor_data(m->index);
-    float *sign = kiln_f32(m->sign);
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < len; i++) {
-            int64_t to = r * len + (inverse ? p->index[i] : i);
-            index[to] = (int32_t)(r * len + (inverse ? i : p->index[i]));
-            sign[to] = p->sign[i];
-        }
-    return KILN_OK;
-}
-
-// As rows of one value: [k] is [k,1].
-static kiln_tensor flat(const kiln_tensor *t, int32_t ndim, const int64_t *shape)
-{
-    static const int64_t strides[] = {1, 1};
-    kiln_tensor f = *t;
-    f.ndim = ndim;
-    f.shape = (int64_t *)(uintptr_t)shape;
-    f.strides = (int64_t *)(uintptr_t)strides;
-    return f;
-}
-
-static int permute_there(struct shape_proof *p, const kiln_tensor *x, int inverse, int use_sign,
-                         kiln_tensor **out)
-{
-    struct moves *m = &p->there[inverse != 0];
-    const int64_t shape[] = {kiln_numel(x), 1};
-    kiln_tensor *in, *index, *sign, *made;
-    int e = m->rows == x->shape[0] ? KILN_OK : moves_new(p, x->shape[0], inverse, m);
-    e = e ? e : tensor_on(x, KILN_DEVICE_CUDA, TENSOR_READ, &in);
-    e = e ? e : tensor_on(m->index, KILN_DEVICE_CUDA, TENSOR_READ, &index);
-    e = e ? e : tensor_on(m->sign, KILN_DEVICE_CUDA, TENSOR_READ, &sign);
-    e = e ? e : tensor_new_on(KILN_DEVICE_CUDA, KILN_F32, x->ndim, x->shape, &made);
-    if (e)
-        return e;
-    kiln_tensor from = flat(in, 2, shape), to = flat(made, 2, shape), s = flat(sign, 2, shape);
-    e = runtime.device_ops->gather(&plain_host, &from, index, &to);
-    if (!e && use_sign && p->turns)
-        e = runtime.device_ops->mul(&plain_host, &to, &s, &to);
-    if (e)
-        tensor_unref(made);
-    *out = e ? NULL : tensor_taken(made);
-    return e;
-}
-
-// out[i] = s in[index[i]], or its inverse; signs leave variances alone.
-static int permute(struct shape_proof *p, const kiln_tensor *x, int inverse, int use_sign,
-                   kiln_tensor **out)
-{
-    if (tensor_place(x) == KILN_DEVICE_CUDA && kiln_numel(x) <= INT32_MAX)
-        return permute_there(p, x, inverse, use_sign, out);
-    int e = tensor_home(x);
-    e = e ? e : tensor_new(KILN_F32, x->ndim, x->shape, out);
-    if (e)
-        return e;
-    int64_t n = p->chw[0] * p->chw[1] * p->chw[2];
-    for (int64_t r = 0; r < x->shape[0]; r++) {
-        const float *in = kiln_f32(x) + r * n;
-        float *o = kiln_f32(*out) + r * n;
-        for (int64_t i = 0; i < n; i++) {
-            float s = use_sign ? p->sign[i] : 1.0f;
-            if (inverse)
-                o[p->index[i]] = s * in[i];
-            else
-                o[i] = s * in[p->index[i]];
-        }
-    }
-    return KILN_OK;
-}
+// ---- a whole chain ------------------------------------------------------------------------------
 
 // Of a chain that mixes values, a node that only moves them.
 static int move_back(const kiln_filter *part, const struct context *outer, kiln_tensor **x)
@@ -224,7 +142,7 @@ static int move_back(const kiln_filter *part, const struct context *outer, kiln_
     struct shape_proof *p;
     kiln_tensor *back;
     int e = filter_prove(part, outer, (*x)->shape + 1, &p);
-    e = e ? e : permute(p, *x, 1, 1, &back);
+    e = e ? e : shape_permute(p, *x, 1, 1, &back);
     if (!e) {
         tensor_unref(*x);
         *x = back;
@@ -297,7 +215,7 @@ static int apply(const kiln_filter *f, const struct context *c, const kiln_tenso
     if (e)
         return e;
     if (p && p->proof == PERMUTATION)
-        return permute(p, x, inverse, use_sign, out);
+        return shape_permute(p, x, inverse, use_sign, out);
     if (inverse && !use_sign) {  // a variance under a view that mixes values: as it is
         *out = tensor_ref(x);
         return KILN_OK;
@@ -317,26 +235,19 @@ static double middle_seen(const kiln_filter *f, const struct context *c, const k
 }
 
 // x += alpha m, row by row; alpha 1 by NULL. x is nobody else's.
-static int shift_rows(kiln_tensor *x, const kiln_level *by, double m)
+static int shift_rows(kiln_tensor *x, const kiln_tensor *alpha, double m)
 {
-    const int device = tensor_place(x);
-    int64_t n = x->shape[0], w = x->shape[x->ndim - 1];
-    kiln_tensor *add, *there, *side;
-    int e = tensor_new(KILN_F32, 2, (const int64_t[]){n, w}, &add);
-    if (e)
-        return e;
-    for (int64_t i = 0; i < n * w; i++)
-        kiln_f32(add)[i] = (float)(by ? by[i / w].alpha * m : m);
-    e = tensor_on(x, device, TENSOR_UPDATE, &side);
-    e = e ? e : tensor_on(add, device, TENSOR_READ, &there);
-    e = e ? e : runtime_ops(device)->affine(&plain_host, side, NULL, there, side);
-    tensor_unref(add);
-    return e;
+    const int device = alpha ? alpha->device.type : tensor_place(x);
+    const kiln_tensor *const r[] = {NULL, alpha};
+    kiln_tensor *side;
+    int e = tensor_on(x, device, TENSOR_UPDATE, &side);
+    const kiln_tensor *const of[] = {side, NULL};
+    return e ? e : runtime_ops(device)->combine(&plain_host, 2, (double[]){1, m}, r, of, side);
 }
 
-// apply() about the middle: row i about by[i] m, or about m (by NULL).
+// apply() about the middle: rows about alpha m, or about m (alpha NULL).
 static int apply_about(const kiln_filter *f, const struct context *c, const kiln_tensor *x,
-                       int inverse, const kiln_level *by, double m, kiln_tensor **out)
+                       int inverse, const kiln_tensor *alpha, double m, kiln_tensor **out)
 {
     kiln_tensor *moved;
     if (m == 0)
@@ -344,10 +255,10 @@ static int apply_about(const kiln_filter *f, const struct context *c, const kiln
     int e = tensor_clone(x, &moved);
     if (e)
         return e;
-    e = shift_rows(moved, by, -m);
+    e = shift_rows(moved, alpha, -m);
     e = e ? e : apply(f, c, moved, inverse, 1, out);
     tensor_unref(moved);
-    return e ? e : shift_rows(*out, by, m);
+    return e ? e : shift_rows(*out, alpha, m);
 }
 
 // What a node gave, seen through f, and lent on the side that it works on.
@@ -384,7 +295,7 @@ int host_view(const kiln_host *h, const kiln_filter *f, kiln_query *child)
     double m = middle_seen(f, me->context, child->x);
     int e = tensor_adopt(child->x, &from);
     if (!e) {
-        e = apply_about(f, me->context, from, 0, child->level, m, &made);
+        e = apply_about(f, me->context, from, 0, child->alpha, m, &made);
         tensor_unref(from);
         e = e ? e : instance_side(me, made, TENSOR_READ, &x);
     }

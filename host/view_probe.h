@@ -45,5 +45,9 @@ int filter_inputs(const kiln_filter *f, const struct context *outer, const kiln_
 int filter_prove(const kiln_filter *f, const struct context *c, const int64_t *chw,
                  struct shape_proof **out);
 void shape_proof_free(struct shape_proof *p);
+// view_permute.c: out[i] = sign in[index[i]], or its inverse; without use_sign the signs are left
+// out, as of a variance. Where x is; *out is new.
+int shape_permute(struct shape_proof *p, const kiln_tensor *x, int inverse, int use_sign,
+                  kiln_tensor **out);
 
 #endif

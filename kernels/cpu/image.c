@@ -10,7 +10,7 @@ enum { TERMS = 8 };
 
 struct combine_job {
     const float *x[TERMS];
-    double *weight;  // [n,k]
+    double *weight;  // [n,k+1], the last of terms without x
     float *out;
     int64_t per_row, per_chunk, chunks;  // of a row
     int k;
@@ -24,17 +24,17 @@ static int combine_items(void *ctx, int64_t begin, int64_t end, int64_t chunk)
     for (int64_t item = begin; item < end; item++) {
         int64_t row = item / j->chunks, i = item % j->chunks * j->per_chunk;
         int64_t last = i + j->per_chunk < j->per_row ? i + j->per_chunk : j->per_row;
-        const double *weight = j->weight + row * j->k;
+        const double *weight = j->weight + row * (j->k + 1);
         for (i += row * j->per_row, last += row * j->per_row; i + LANES / 2 <= last;
              i += LANES / 2) {
-            vecd sum = v_mul_double(v_set_double(weight[0]), v_load_double(j->x[0] + i));
-            for (int t = 1; t < j->k; t++)
+            vecd sum = v_set_double(weight[j->k]);
+            for (int t = 0; t < j->k; t++)
                 sum = v_add_double(
                     sum, v_mul_double(v_set_double(weight[t]), v_load_double(j->x[t] + i)));
             v_store_double(j->out + i, sum);
         }
         for (; i < last; i++) {
-            double sum = 0;
+            double sum = weight[j->k];
             for (int t = 0; t < j->k; t++)
                 sum += weight[t] * (double)j->x[t][i];
             j->out[i] = (float)sum;
@@ -48,15 +48,24 @@ static int combine(const kiln_host *h, int k, const double *a, const kiln_tensor
 {
     int64_t n = out->shape[0];
     kiln_tensor *weights;
-    struct combine_job job = {.k = k, .out = kiln_f32(out), .per_row = kiln_numel(out) / n};
-    int err = h->tensor_new(h, NULL, KILN_F64, 2, (int64_t[]){n, k}, &weights);
+    struct combine_job job = {.out = kiln_f32(out), .per_row = kiln_numel(out) / n};
+    for (int t = 0; t < k; t++)
+        if (x[t])
+            job.x[job.k++] = kiln_f32(x[t]);
+    int err = h->tensor_new(h, NULL, KILN_F64, 2, (int64_t[]){n, job.k + 1}, &weights);
     if (err)
         return err;
     job.weight = weights->data;
-    for (int t = 0; t < k; t++) {
-        job.x[t] = kiln_f32(x[t]);
-        for (int64_t i = 0; i < n; i++)
-            job.weight[i * k + t] = a[t] * (r && r[t] ? (double)kiln_f32(r[t])[i] : 1);
+    for (int64_t i = 0; i < n; i++) {
+        double *with_x = job.weight + i * (job.k + 1), *without = with_x + job.k;
+        *without = 0;
+        for (int t = 0; t < k; t++) {
+            double weight = a[t] * (r && r[t] ? (double)kiln_f32(r[t])[i] : 1);
+            if (x[t])
+                *with_x++ = weight;
+            else
+                *without += weight;
+        }
     }
     job.per_chunk = grain_of(1);
     job.chunks = (job.per_row + job.per_chunk - 1) / job.per_chunk;

@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-enum { CUDA_BACKEND_VERSION = 2 };
+enum { CUDA_BACKEND_VERSION = 3 };
 #define CUDA_BACKEND_SYMBOL "kiln_cuda_backend"
 
 struct cuda_device {
@@ -46,6 +46,8 @@ struct cuda_backend {
     int (*to_host)(void *dst, const void *src, size_t bytes);
     int (*copy)(void *dst, const void *src, size_t bytes);  // on the device; no overlap
     int (*synchronize)(void);
+    // For tests: these bytes are used no longer. NULL: nothing is done.
+    void (*poison)(void *p, size_t bytes);
     int (*event_new)(void **event);
     void (*event_free)(void *event);
     int (*event_record)(void *event);
@@ -66,6 +68,15 @@ struct cuda_backend {
     int (*module_load)(const void *image, size_t bytes, const char *name, void **function);
     int (*module_launch)(void *function, const uint32_t grid[3], const uint32_t block[3],
                          uint32_t shared_bytes, void **args);
+
+    // Graphs; all NULL: there are none. After capture_begin what is launched, and copies on the
+    // device, are recorded with their arguments and not done; alloc may be called, but nothing else
+    // that frees, waits or reaches the host. capture_end ends that in any case; without keep, or
+    // when something was called that may not be, nothing is left of it and *graph is NULL.
+    int (*capture_begin)(void);
+    int (*capture_end)(int keep, void **graph);
+    int (*replay)(void *graph);
+    void (*drop)(void *graph);  // may be on its way: what it does is done
 };
 
 #ifdef __cplusplus

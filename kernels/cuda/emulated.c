@@ -1,290 +1,133 @@
-// Launches on the CPU, and a device of it: memory that the host cannot touch, and the calls of
-// backend.h. Only the tests have it. SPDX-License-Identifier: MIT
+// Launches on the CPU, at once or as they are recorded. Only the tests have it.
+// SPDX-License-Identifier: MIT
 #include "kernels/cuda/emulated.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-
-#include "kernels/cuda/services.h"
-#include "kernels/kernels.h"
 
 struct emulated_order emulated_order = {1, 0};
-static struct {
-    long to_device, to_host, copy, waits, launches;
-} counts;
+struct emulated_counts emulated_counts;
+
+// What was asked for between capture_begin and capture_end, arguments by value.
+struct step {
+    struct step *next;
+    const kiln_host *h;
+    int64_t blocks;
+    int (*fn)(void *kernel, int64_t begin, int64_t end, int64_t chunk);
+    char *to;          // fn NULL: bytes come here
+    const char *from;  // NULL: bytes that no number has
+    size_t bytes;
+    max_align_t kernel[];
+};
+struct graph {
+    struct step *first, **last;
+};
+static struct graph *recording;
+static pthread_mutex_t recorder = PTHREAD_MUTEX_INITIALIZER;
+
+int emulated_recording(void)
+{
+    return recording != NULL;
+}
+
+static void add_step(const struct step *step, const void *kernel, size_t size)
+{
+    struct step *own = malloc(sizeof(*own) + size);
+    if (!own)
+        abort();
+    *own = *step;
+    if (size)
+        memcpy(own->kernel, kernel, size);
+    pthread_mutex_lock(&recorder);
+    own->next = NULL;
+    *recording->last = own;
+    recording->last = &own->next;
+    emulated_counts.recorded++;
+    pthread_mutex_unlock(&recorder);
+}
+
+int emulated_recorded(char *to, const char *from, size_t bytes)
+{
+    if (recording)
+        add_step(&(struct step){.to = to, .from = from, .bytes = bytes}, NULL, 0);
+    return recording != NULL;
+}
+
+// CUDA spoils a recording for less; a host that asks for this has a mistake.
+void emulated_not_recorded(const char *what)
+{
+    if (!recording)
+        return;
+    fprintf(stderr, "emulated device: %s while a graph is recorded\n", what);
+    abort();
+}
 
 int emulated_launch(const kiln_host *h, int64_t blocks,
                     int (*fn)(void *kernel, int64_t begin, int64_t end, int64_t chunk),
-                    void *kernel)
+                    void *kernel, size_t size)
 {
-    counts.launches++;
+    if (recording) {
+        add_step(&(struct step){.h = h, .blocks = blocks, .fn = fn}, kernel, size);
+        return KILN_OK;
+    }
+    emulated_counts.launches++;
     return h->parallel_for(h, blocks, (blocks + 63) / 64, fn, kernel);
 }
 
-// ---- memory -------------------------------------------------------------------------------------
-
-// Two ranges of equal size: one without access, whose addresses tensors have, and one for the
-// kernels. What is taken from them is never given back to the system; freed blocks are kept by
-// size.
-enum { LEAST = 256, MOST_BLOCKS = 1 << 16 };
-static const size_t range = (size_t)1 << 34;
-static struct block {
-    char *at;
-    size_t bytes;
-    int used;
-} block[MOST_BLOCKS];
-static struct {
-    pthread_mutex_t lock;
-    char *shown, *real;
-    size_t end, taken, peak, limit;
-    int blocks;
-    char why[160];
-} device = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-void *emulated_address(const kiln_tensor *t)
+static void free_graph(struct graph *g)
 {
-    char *p = (char *)t->data + t->byte_offset;
-    if (t->device.type == KILN_DEVICE_CPU)
-        return p;
-    if (p < device.shown || p >= device.shown + device.end) {
-        fprintf(stderr, "emulated device: an address that is none of its own\n");
+    while (g->first) {
+        struct step *s = g->first;
+        g->first = s->next;
+        free(s);
+    }
+    free(g);
+}
+
+int emulated_capture_begin(void)
+{
+    emulated_not_recorded("another one");
+    recording = calloc(1, sizeof(*recording));
+    if (!recording)
         abort();
-    }
-    return device.real + (p - device.shown);
-}
-
-static char *real(const void *p)
-{
-    const char *c = p;
-    return device.real + (c - device.shown);
-}
-
-static int failed(int code, const char *why)
-{
-    snprintf(device.why, sizeof(device.why), "%s", why);
-    return code;
-}
-
-static const char *why(void)
-{
-    return device.why;
-}
-
-static int count(int *n)
-{
-    *n = 1;
+    recording->last = &recording->first;
     return KILN_OK;
 }
 
-static int describe(int index, struct cuda_device *out)
+int emulated_capture_end(int keep, void **graph)
 {
-    const char *given = getenv("KILN_EMULATED_MEMORY");
-    size_t memory = given ? (size_t)strtoull(given, NULL, 10) : (size_t)4 << 30;
-    if (index)
-        return failed(KILN_ERR_DEVICE, "there is one emulated device, number 0");
-    *out = (struct cuda_device){.capability = 80, .memory = memory, .free = memory};
-    snprintf(out->name, sizeof(out->name), "emulated on the CPU");
+    *graph = NULL;
+    if (keep) {
+        *graph = recording;
+        emulated_counts.graphs++;
+    } else {
+        free_graph(recording);
+    }
+    recording = NULL;
     return KILN_OK;
 }
 
-static int open_device(int index)
+int emulated_replay(void *graph)
 {
-    struct cuda_device d;
-    int e = describe(index, &d);
-    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    if (e || device.shown)
-        return e;
-    void *shown = mmap(NULL, range, PROT_NONE, flags, -1, 0);
-    void *own = mmap(NULL, range, PROT_READ | PROT_WRITE, flags, -1, 0);
-    if (shown == MAP_FAILED || own == MAP_FAILED)
-        return failed(KILN_ERR_DEVICE, "no room for the emulated memory");
-    device.shown = shown;
-    device.real = own;
-    device.limit = d.memory;
-    return KILN_OK;
-}
-
-// KILN_EMULATED_COUNTS=FILE: how often the host and the device were at each other, for tests.
-static void close_device(void)
-{
-    const char *path = getenv("KILN_EMULATED_COUNTS");
-    FILE *f = path ? fopen(path, "w") : NULL;
-    if (!f)
-        return;
-    fprintf(f,
-            "to_device %ld\nto_host %ld\ncopy %ld\nwaits %ld\nlaunches %ld\nblocks %d\n"
-            "peak %zu\n",
-            counts.to_device, counts.to_host, counts.copy, counts.waits, counts.launches,
-            device.blocks, device.peak);
-    fclose(f);
-}
-
-static int take(size_t bytes, void **out)
-{
-    bytes = (bytes + LEAST - 1) / LEAST * LEAST + (bytes == 0) * LEAST;
-    pthread_mutex_lock(&device.lock);
-    int i = 0, e = KILN_OK;
-    while (i < device.blocks && (block[i].used || block[i].bytes != bytes))
-        i++;
-    if (device.taken + bytes > device.limit || i == MOST_BLOCKS ||
-        (i == device.blocks && device.end + bytes > range)) {
-        e = failed(KILN_ERR_MEMORY, "out of memory");
-    } else if (i == device.blocks) {
-        block[device.blocks++] = (struct block){device.shown + device.end, bytes, 0};
-        device.end += bytes;
-    }
-    if (!e) {
-        block[i].used = 1;
-        device.taken += bytes;
-        device.peak = device.taken > device.peak ? device.taken : device.peak;
-        memset(real(block[i].at), 0xff, bytes);  // NaN in every float type
-        *out = block[i].at;
-    }
-    pthread_mutex_unlock(&device.lock);
+    const struct graph *g = graph;
+    int e = KILN_OK;
+    emulated_not_recorded("a replay");
+    emulated_counts.replays++;
+    for (struct step *s = g->first; s && !e; s = s->next)
+        if (s->fn)
+            e = s->h->parallel_for(s->h, s->blocks, (s->blocks + 63) / 64, s->fn, s->kernel);
+        else if (s->from)
+            memcpy(s->to, s->from, s->bytes);
+        else
+            memset(s->to, 0xff, s->bytes);
     return e;
 }
 
-// Of both: the kernels take an address of a tensor in host memory as it is.
-static int take_shared(size_t bytes, void **out)
+void emulated_drop(void *graph)
 {
-    *out = malloc(bytes);
-    return *out ? KILN_OK : failed(KILN_ERR_MEMORY, "out of memory");
+    emulated_counts.dropped++;
+    free_graph(graph);
 }
-
-static void give(void *p)
-{
-    pthread_mutex_lock(&device.lock);
-    int i = 0;
-    while (i < device.blocks && block[i].at != p)
-        i++;
-    if (i == device.blocks || !block[i].used) {
-        fprintf(stderr, "emulated device: freed what it did not give\n");
-        abort();
-    }
-    block[i].used = 0;
-    device.taken -= block[i].bytes;
-    pthread_mutex_unlock(&device.lock);
-}
-
-static int to_device(void *dst, const void *src, size_t bytes)
-{
-    counts.to_device++;
-    memcpy(real(dst), src, bytes);
-    return KILN_OK;
-}
-
-static int to_host(void *dst, const void *src, size_t bytes)
-{
-    counts.to_host++;
-    memcpy(dst, real(src), bytes);
-    return KILN_OK;
-}
-
-static int copy(void *dst, const void *src, size_t bytes)
-{
-    counts.copy++;
-    memcpy(real(dst), real(src), bytes);
-    return KILN_OK;
-}
-
-// ---- the rest -----------------------------------------------------------------------------------
-
-static int synchronize(void)
-{
-    counts.waits++;
-    return KILN_OK;
-}
-
-static void wait_each(int on)
-{
-    (void)on;  // each launch is done when it returns
-}
-
-static int event_new(void **event)
-{
-    *event = &device;
-    return KILN_OK;
-}
-
-static void event_free(void *event)
-{
-    (void)event;
-}
-
-static int event_any(void *event)
-{
-    (void)event;
-    return KILN_OK;
-}
-
-static void *stream(void)
-{
-    return &device;
-}
-
-// A module is a shared object of the CPU, image its path; a kernel of it does all blocks, and gets
-// a function that finds the memory at an address of the device.
-typedef void module_fn(const uint32_t grid[3], const uint32_t threads[3], void **args,
-                       void *(*memory)(void *));
-
-static void *memory_at(void *p)
-{
-    return real(p);
-}
-
-static int module_load(const void *image, size_t bytes, const char *name, void **function)
-{
-    char path[512];
-    snprintf(path, sizeof(path), "%.*s", (int)bytes, (const char *)image);
-    void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    *function = object ? dlsym(object, name) : NULL;
-    return *function ? KILN_OK : failed(KILN_ERR_DEVICE, "no such module or function");
-}
-
-static int module_launch(void *function, const uint32_t grid[3], const uint32_t threads[3],
-                         uint32_t shared_bytes, void **args)
-{
-    module_fn *fn;
-    (void)shared_bytes;
-    memcpy(&fn, &function, sizeof(fn));
-    counts.launches++;
-    fn(grid, threads, args, memory_at);
-    return KILN_OK;
-}
-
-extern const struct cuda_backend kiln_cuda_backend;
-__attribute__((visibility("default"))) const struct cuda_backend kiln_cuda_backend = {
-    .version = CUDA_BACKEND_VERSION,
-    .size = sizeof(kiln_cuda_backend),
-    .name = "cuda-emulated",
-    .why = why,
-    .count = count,
-    .describe = describe,
-    .open = open_device,
-    .close = close_device,
-    .alloc = take,
-    .free = give,
-    .alloc_shared = take_shared,
-    .free_shared = free,
-    .wait_each = wait_each,
-    .to_device = to_device,
-    .to_host = to_host,
-    .copy = copy,
-    .synchronize = synchronize,
-    .event_new = event_new,
-    .event_free = event_free,
-    .event_record = event_any,
-    .event_wait = event_any,
-    .stream = stream,
-    .ops = cuda_ops,
-    .convert = cuda_convert,
-    .normal = cuda_normal,
-    .uniform = cuda_uniform,
-    .finite = cuda_finite,
-    .module_load = module_load,
-    .module_launch = module_launch,
-};

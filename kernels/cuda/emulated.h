@@ -20,14 +20,31 @@ static inline int emulated_thread(int i, int threads)
                  (uint32_t)(threads - 1));
 }
 
-// Blocks by h->parallel_for.
+// Blocks by h->parallel_for; size is the kernel's, with all its arguments.
 int emulated_launch(const kiln_host *h, int64_t blocks,
                     int (*fn)(void *kernel, int64_t begin, int64_t end, int64_t chunk),
-                    void *kernel);
+                    void *kernel, size_t size);
 
 // A "device" whose memory faults when the host touches it: its addresses lie in a range without
 // access, emulated_bytes() before where the kernels find the memory.
 void *emulated_address(const kiln_tensor *t);
+
+// What tests look at; "recorded" are launches and copies in graphs.
+struct emulated_counts {
+    long to_device, to_host, copy, waits, launches, recorded, graphs, replays, dropped;
+};
+extern struct emulated_counts emulated_counts;
+
+// Recording, for the device. emulated_recorded: 1 where a copy (from NULL: of bytes that no number
+// has) is kept for later; else 0. emulated_not_recorded ends the process while one is on: CUDA
+// spoils a recording for less, so a host that asks for this has a mistake.
+int emulated_recording(void);
+int emulated_recorded(char *to, const char *from, size_t bytes);
+void emulated_not_recorded(const char *what);
+int emulated_capture_begin(void);
+int emulated_capture_end(int keep, void **graph);
+int emulated_replay(void *graph);
+void emulated_drop(void *graph);
 
 #ifdef __cplusplus
 }

@@ -19,7 +19,8 @@ struct combine_body {
         UNROLL(8)
         for (int j = 0; j < 8; j++)
             if (j < k)
-                sum += (r[j] ? a[j] * (double)r[j][i / per_row] : a[j]) * (double)x[j][i];
+                sum +=
+                    (r[j] ? a[j] * (double)r[j][i / per_row] : a[j]) * (x[j] ? (double)x[j][i] : 1);
         out[i] = (float)sum;
     }
 };

@@ -139,6 +139,41 @@ int copy(void *dst, const void *src, size_t bytes)
                   "a copy on the GPU");
 }
 
+int capture_begin()
+{
+    if (waits) {
+        snprintf(text, sizeof(text), "launches that are waited for are not recorded");
+        return KILN_ERR_UNSUPPORTED;
+    }
+    // Relaxed: cudaMalloc goes on meanwhile.
+    return failed(cudaStreamBeginCapture(the_stream, cudaStreamCaptureModeRelaxed),
+                  "cudaStreamBeginCapture");
+}
+
+int capture_end(int keep, void **graph)
+{
+    cudaGraph_t recorded = nullptr;
+    cudaGraphExec_t exec = nullptr;
+    int err = failed(cudaStreamEndCapture(the_stream, &recorded), "cudaStreamEndCapture");
+    if (!err && keep)
+        err = failed(cudaGraphInstantiateWithFlags(&exec, recorded, 0), "cudaGraphInstantiate");
+    if (recorded)
+        cudaGraphDestroy(recorded);
+    *graph = err ? nullptr : exec;
+    return err;
+}
+
+int replay(void *graph)
+{
+    return failed(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), the_stream),
+                  "cudaGraphLaunch");
+}
+
+void drop(void *graph)
+{
+    cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph));
+}
+
 int event_new(void **event)
 {
     cudaEvent_t e;
@@ -220,6 +255,7 @@ extern "C" __attribute__((visibility("default"))) const struct cuda_backend kiln
     to_host,
     copy,
     synchronize,
+    nullptr,
     event_new,
     event_free,
     event_record,
@@ -232,4 +268,8 @@ extern "C" __attribute__((visibility("default"))) const struct cuda_backend kiln
     cuda_finite,
     module_load,
     module_launch,
+    capture_begin,
+    capture_end,
+    replay,
+    drop,
 };

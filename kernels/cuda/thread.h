@@ -91,7 +91,7 @@ template <class Kernel> int run_blocks(void *kernel, int64_t begin, int64_t end,
 template <class Kernel> int launch(const kiln_host *h, int64_t blocks, const Kernel &kernel)
 {
     Kernel own = kernel;
-    return blocks < 1 ? KILN_OK : emulated_launch(h, blocks, run_blocks<Kernel>, &own);
+    return blocks < 1 ? KILN_OK : emulated_launch(h, blocks, run_blocks<Kernel>, &own, sizeof(own));
 }
 
 inline void count_up(uint32_t *counter)

@@ -15,7 +15,7 @@ int ref_combine(const kiln_host *h, int k, const double *a, const kiln_tensor *c
             double weight = a[j];
             if (r && r[j])
                 weight *= (double)kiln_f32(r[j])[i / per_row];
-            sum += weight * (double)kiln_f32(x[j])[i];
+            sum += x[j] ? weight * (double)kiln_f32(x[j])[i] : weight;
         }
         kiln_f32(out)[i] = (float)sum;
     }

@@ -34,9 +34,16 @@ static const kiln_filter *view_of(const kiln_self *self, uint32_t i)
 }
 
 // Which branch child k asks.
+// The steps of alternate ask in turn.
+static uint32_t variant(kiln_self *self, uint32_t step, uint32_t n_steps)
+{
+    (void)n_steps;
+    return self->args[P_REDUCE].i == MEAN ? 0 : step % self->args[P_BRANCH].n;
+}
+
 static uint32_t branch_of(const kiln_self *self, const kiln_query *q, uint32_t k)
 {
-    return self->args[P_REDUCE].i == MEAN ? k : q->step % self->args[P_BRANCH].n;
+    return self->args[P_REDUCE].i == MEAN ? k : variant(self, q->step, q->n_steps);
 }
 
 static int arity(kiln_self *self, const kiln_query *q)
@@ -79,8 +86,11 @@ static int reduce(kiln_self *self, const kiln_query *q, const kiln_estimate *con
     return e;
 }
 
-static const kiln_combinator_ops combinator = {
-    .size = sizeof(combinator), .arity = arity, .expand = expand, .reduce = reduce};
+static const kiln_combinator_ops combinator = {.size = sizeof(combinator),
+                                               .arity = arity,
+                                               .expand = expand,
+                                               .reduce = reduce,
+                                               .variant = variant};
 static const kiln_node anagram = {
     .size = sizeof(anagram),
     .flags = KILN_NODE_ANY_DEVICE | KILN_NODE_CAPTURABLE,

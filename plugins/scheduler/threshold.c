@@ -17,15 +17,13 @@ struct range {
     double middle, half;
 };
 
-static int shift(kiln_self *self, const kiln_tensor *x, double scale, double add)
+static int shift(kiln_self *self, kiln_tensor *x, double scale, double add)
 {
-    float *v = kiln_f32(x);
-    if (!v)
-        return kiln_fail(self, KILN_ERR_UNSUPPORTED,
-                         "the net's range is not centred at 0: only on the cpu");
-    for (int64_t i = 0, n = kiln_numel(x); i < n; i++)
-        v[i] = (float)((double)v[i] * scale + add);
-    return KILN_OK;
+    const kiln_tensor *const of[] = {x, NULL};
+    if (scale == 1 && add == 0)
+        return KILN_OK;
+    return kiln_get_ops(self)->combine(self->host, add == 0 ? 1 : 2, (double[]){scale, add}, NULL,
+                                       of, x);
 }
 
 static int cut(kiln_self *self, const kiln_net *net, double limit, kiln_tensor *x)
@@ -51,7 +49,6 @@ static int cut(kiln_self *self, const kiln_net *net, double limit, kiln_tensor *
 static int reduce(kiln_self *self, const kiln_query *q, const kiln_estimate *const *answer,
                   kiln_estimate *out)
 {
-    const kiln_host *h = self->host;
     const kiln_net *net = q->net;
     double limit = self->args[P_MAX].f > 0 ? self->args[P_MAX].f : net->threshold;
     struct range r = {(net->lo + net->hi) / 2, (net->hi - net->lo) / 2};
@@ -61,21 +58,9 @@ static int reduce(kiln_self *self, const kiln_query *q, const kiln_estimate *con
                          "the net states no limit: say max=, as in threshold 1");
     if (self->args[P_METHOD].i == DYNAMIC && limit < 1)
         return kiln_fail(self, KILN_ERR_ARG, "max: a dynamic limit is 1 or more");
-    const kiln_tensor *in[] = {out->value};
-    int e = KILN_OK;
-    if (r.middle != 0)
-        e = shift(self, out->value, 1 / r.half, -r.middle / r.half);
-    else if (r.half != 1)
-        e = kiln_get_ops(self)->combine(h, 1, (double[]){1 / r.half}, NULL, in, out->value);
-    if (!e)
-        e = cut(self, net, limit, out->value);
-    if (e)
-        return e;
-    if (r.middle != 0)
-        return shift(self, out->value, r.half, r.middle);
-    if (r.half != 1)
-        return kiln_get_ops(self)->combine(h, 1, &r.half, NULL, in, out->value);
-    return KILN_OK;
+    int e = shift(self, out->value, 1 / r.half, -r.middle / r.half);
+    e = e ? e : cut(self, net, limit, out->value);
+    return e ? e : shift(self, out->value, r.half, r.middle);
 }
 
 static const kiln_combinator_ops combinator = {

@@ -110,10 +110,10 @@ net=(mnist-unet arch=class hidden=2)
 @test "a step copies the levels of noise to the device, and nothing back" {
     chain=(randn 2x1x28x28 ! "${net[@]}" ! prompt 7)
     per_step 1 0 "${chain[@]}" ! ddpm
-    per_step 2 0 "${chain[@]}" ! cfg 5 ! ddpm
-    per_step 2 0 "${chain[@]}" ! anagram 7 3 view="rotate 180" ! cfg 3 ! ddim
-    per_step 2 0 "${chain[@]}" ! hybrid far=1 near=2 ! cfg 2 ! ddpm
-    per_step 2 1 "${chain[@]}" ! trace every=1 ! cfg 4 ! ddpm
+    per_step 1 0 "${chain[@]}" ! cfg 5 ! ddpm
+    per_step 1 0 "${chain[@]}" ! anagram 7 3 view="rotate 180" ! cfg 3 ! ddim
+    per_step 1 0 "${chain[@]}" ! hybrid far=1 near=2 ! cfg 2 ! ddpm
+    per_step 1 1 "${chain[@]}" ! trace every=1 ! cfg 4 ! ddpm
 }
 
 @test "what is not finite is found without waiting, and its node and step are named" {

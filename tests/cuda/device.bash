@@ -30,6 +30,10 @@ copies() {
     local n=$1
     shift
     KILN_EMULATED_COUNTS=counts kiln -d cuda "$@" "steps=$n" ! save cuda.safetensors
+    read_counts
+}
+
+read_counts() {
     while read -r name value; do declare -g "$name=$value"; done <counts
 }
 

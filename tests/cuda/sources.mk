@@ -9,7 +9,8 @@ if CXX_POSSIBLE
 check_DATA += tests/cuda/kiln-cuda-emulated.so
 endif
 EXTRA_PROGRAMS += tests/cuda/kiln-cuda-emulated.so  # no test itself
-tests_cuda_kiln_cuda_emulated_so_SOURCES = kernels/cuda/emulated.c kernels/cuda/emulated.h
+tests_cuda_kiln_cuda_emulated_so_SOURCES = kernels/cuda/emulated.c \
+	kernels/cuda/emulated_device.c kernels/cuda/emulated.h
 tests_cuda_kiln_cuda_emulated_so_CFLAGS = $(AM_CFLAGS) -fPIC
 tests_cuda_kiln_cuda_emulated_so_LDFLAGS = $(PLUGIN_LDFLAGS)
 tests_cuda_kiln_cuda_emulated_so_LDADD = $(cuda_emulated_objects) -lstdc++ -lm -lpthread
@@ -32,7 +33,7 @@ tests_cuda_test_random_SOURCES = tests/cuda/test_random.c host/random.c host/ran
 tests_cuda_test_random_CPPFLAGS = $(tests_cuda_cppflags)
 tests_cuda_test_random_LDADD = $(tests_cuda_libs)
 bats_tests += tests/cuda/device.bats
-bats_tests += tests/cuda/chains.bats tests/cuda/if.bats
+bats_tests += tests/cuda/chains.bats tests/cuda/graphs.bats tests/cuda/if.bats
 EXTRA_DIST += tests/cuda/device.bash
 long_tests += tests/cuda/check-gpu-long.bats
 

@@ -10,5 +10,5 @@ tests_host_test_sha256_SOURCES = tests/host/test_sha256.c host/sha256.c host/sha
 tests_host_test_sha256_LDADD = $(CMOCKA_LIBS)
 tests_host_test_ops_check_SOURCES = tests/host/test_ops_check.c host/ops_check.c \
 	host/ops_check_map.c host/ops_check_matrix.c host/ops_check_train.c host/error.c \
-	host/tensor.c host/twin.c host/util.c $(stub_sources)
+	host/tensor.c host/twin.c host/twin_pool.c host/util.c $(stub_sources)
 tests_host_test_ops_check_LDADD = $(kernels_libs) $(CMOCKA_LIBS) -lpthread -lm

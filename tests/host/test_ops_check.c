@@ -155,7 +155,7 @@ static const struct entry {
     {"repeat2d", repeat2d, {T(2, 5, 4, 3), T(2, 10, 8, 3)}},
     {"mean_tokens", mean_tokens, {T(2, 5, 3), T(2, 3)}},
     {"sinusoid", sinusoid, {T(5), T(5, 6)}},
-    {"combine", combine, {T(2, 3, 4), T(2, 3, 4), MAYBE(2), T(2, 3, 4)}},
+    {"combine", combine, {MAYBE(2, 3, 4), MAYBE(2, 3, 4), MAYBE(2), T(2, 3, 4)}},
     {"blend", blend, {T(1, 1, 5, 4), T(2, 3, 5, 4), T(2, 3, 5, 4), T(2, 3, 5, 4)}},
     {"add_range_noise", add_range_noise, {T(2, 3), T(2, 3), T(2, 3)}},
     {"dynamic_threshold", dynamic_threshold, {T(2, 3, 4, 4), T(2, 3, 4, 4)}},

@@ -10,6 +10,7 @@
 #include "kernels/cuda/services.h"
 #endif
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,6 +166,13 @@ static void test_half_weights(void **state)
             assert_true(kiln_f32(rows)[i] == values[3 + i]);
             assert_true(kiln_f32(rows)[3 + i] == values[i]);
         }
+#ifdef CHECK_CUDA  // elsewhere the host looks at the numbers first
+        kiln_tensor *beyond = hold(stub_tensor_i32(host, 3, (int32_t[]){2, -1, 1}));
+        assert_int_equal(ops.gather(host, half, beyond, rows), 0);
+        for (int i = 0; i < 6; i++)
+            assert_true(isnan(kiln_f32(rows)[i]));
+        assert_true(kiln_f32(rows)[6] == values[3]);
+#endif
     }
     release();
 }
@@ -411,6 +419,10 @@ static void test_layout(void **state)
     ops.combine(host, 2, (double[]){2, -1}, weights, terms, q);
     static const float combined[4] = {15, 34, 593, 792};
     assert_memory_equal(q->data, combined, sizeof(combined));
+    terms[1] = NULL;  // ones
+    ops.combine(host, 2, (double[]){2, -1}, weights, terms, q);
+    static const float less_one[4] = {19, 39, 599, 799};
+    assert_memory_equal(q->data, less_one, sizeof(less_one));
     ops.mul(host, p, p, p);
     static const float squares[4] = {1, 4, 9, 16};
     assert_memory_equal(p->data, squares, sizeof(squares));

@@ -20,6 +20,9 @@ typedef struct kiln_combinator_ops {
     // out starts as a copy of answer[0], var too. NULL: leave it so.
     int (*reduce)(kiln_self *self, const kiln_query *q, const kiln_estimate *const *answer,
                   kiln_estimate *out);
+    // KILN_NODE_CAPTURABLE, and the operations depend on the step: which way this step takes; each
+    // is recorded by itself. NULL: all steps are alike.
+    uint32_t (*variant)(kiln_self *self, uint32_t step, uint32_t n_steps);
 } kiln_combinator_ops;
 
 #ifdef __cplusplus

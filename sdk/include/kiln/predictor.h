@@ -17,7 +17,7 @@ struct kiln_query {
     const kiln_tensor *x;                  // [n,c,h,w] F32
     const kiln_tensor *aux;                // [n,a,h,w] F32 or NULL; who maps x maps this alike
     const kiln_tensor *t, *alpha, *sigma;  // [n] F32 on the device of x
-    const kiln_level *level;  // [n] the same on the host; constants in a recorded graph
+    const kiln_level *level;  // [n] the same on the host; not for what is recorded into a graph
     const kiln_net *net;
     uint32_t step, n_steps;  // of the sampler, for a net in training 0
     // A predictor's: [net->n_cond] tensors [n,...], row i for the prompt of row i.

@@ -33,7 +33,8 @@ typedef struct kiln_ops {
     // [...,ca], [...,cb] -> [...,ca+cb], and back (a or b NULL: not wanted).
     int (*concat)(const kiln_host *h, const kiln_tensor *a, const kiln_tensor *b, kiln_tensor *out);
     int (*split)(const kiln_host *h, const kiln_tensor *x, kiln_tensor *a, kiln_tensor *b);
-    // Rows of table [k,c] (any float type) by index I32 [r] -> [r,c].
+    // Rows of table [k,c] (any float type) by index I32 [r] -> [r,c]. A number beyond the table is an
+    // error; on a GPU, where nobody waits to look, a row of NaN.
     int (*gather)(const kiln_host *h, const kiln_tensor *table, const kiln_tensor *index,
                   kiln_tensor *out);
 
@@ -86,7 +87,8 @@ typedef struct kiln_ops {
 
     // Images [n,c,h,w] and samplers; out may be an input, except in resize and convolve.
     // out = sum over i < k <= 8 of a[i] r[i] x[i]: a on the host, constants in a recorded graph;
-    // r[i] F32 [n] on the device, such as a query's sigma, or NULL: ones. r NULL: all ones.
+    // r[i] F32 [n] on the device, such as a query's sigma, or NULL: ones. r NULL: all ones. x[i]
+    // NULL: ones, too.
     int (*combine)(const kiln_host *h, int k, const double *a, const kiln_tensor *const *r,
                    const kiln_tensor *const *x, kiln_tensor *out);
     // mask a + (1 - mask) b, mask [1 or n,1 or c,h,w].

@@ -1,0 +1,16 @@
+// What a net says, as noise, image, v or flow. SPDX-License-Identifier: MIT
+#ifndef HOST_ESTIMATE_H
+#define HOST_ESTIMATE_H
+
+#include <kiln/predictor.h>
+
+// value' = a value + b x makes kind to of kind from (enum kiln_pred), about x at this level. 0: it
+// cannot be done there, a and b are 0. estimate_check: an error then.
+int estimate_factors(int from, int to, const kiln_level *level, double *a, double *b);
+int estimate_check(int from, int to, const kiln_level *level, double *a, double *b);
+// value of kind from, about x at these levels, as kind to; *out is new.
+int estimate_convert(const kiln_tensor *value, int from, int to, const kiln_tensor *x,
+                     const kiln_level *level, kiln_tensor **out);
+void estimate_free(kiln_estimate *e);
+
+#endif

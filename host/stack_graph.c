@@ -1,0 +1,225 @@
+// A question to a stack as a recorded graph: the same operations in each step, so from the third
+// one on they are launched as one. The first of a kind runs as it is, and makes what is constant;
+// the second is recorded. x and the levels are read where they were then; what else goes in, rows
+// of conditions and images, is that of the run in hand, and the graph ends with it.
+// SPDX-License-Identifier: MIT
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "finite.h"
+#include "query.h"
+#include "runtime.h"
+#include "twin.h"
+
+enum stage { COLD, WARM, READY, NEVER };
+
+struct graph {
+    int64_t shape[4];
+    uint32_t *variant;  // [n_layers]
+    enum stage stage;
+    struct twin_graph recorded;
+    kiln_tensor *x;     // its place
+    kiln_estimate out;  // of the last replay
+    struct finite_record finite;
+    uint32_t converted;
+    struct graph *next;            // of the stack
+    struct graph *before, *after;  // of all stacks
+};
+static struct graph *all;
+
+static void forget(struct graph *g, enum stage stage)
+{
+    // Its memory goes back when what lies in it was let go.
+    estimate_free(&g->out);
+    tensor_unref(g->x);
+    tensor_unref(g->finite.flag);
+    twin_graph_drop(&g->recorded);
+    g->x = NULL;
+    g->finite = (struct finite_record){0};
+    g->stage = stage;
+}
+
+// What a graph keeps is missed elsewhere: there is no memory for them.
+static void shortage(void)
+{
+    for (struct graph *g = all; g; g = g->after)
+        forget(g, NEVER);
+}
+
+void graph_forget(struct stack *k)
+{
+    for (struct graph *g = k->graph; g; g = g->next)
+        forget(g, g->stage == NEVER ? NEVER : COLD);
+}
+
+void graph_free(struct stack *k)
+{
+    graph_forget(k);
+    while (k->graph) {
+        struct graph *g = k->graph;
+        k->graph = g->next;
+        *(g->before ? &g->before->after : &all) = g->after;
+        if (g->after)
+            g->after->before = g->before;
+        free(g->variant);
+        free(g);
+    }
+}
+
+// ---- which --------------------------------------------------------------------------------------
+
+static int is_wanted(void)
+{
+    const char *word = getenv("KILN_CUDA_GRAPHS");
+    return !word || strcmp(word, "0") != 0;
+}
+
+static int may_be_recorded(const struct stack *k)
+{
+    const uint32_t both = KILN_NODE_ANY_DEVICE | KILN_NODE_CAPTURABLE;
+    if (runtime.device == KILN_DEVICE_CPU || !twin_can_record() || !is_wanted())
+        return 0;
+    for (size_t i = 0; i < k->n_layers; i++)
+        if ((instance_node(k->layer[i]->instance)->flags & both) != both)
+            return 0;
+    return 1;
+}
+
+static uint32_t variant_of(const struct layer *l, const kiln_query *q)
+{
+    const kiln_combinator_ops *ops = instance_node(l->instance)->combinator;
+    return ops && KILN_HAS(ops, kiln_combinator_ops, variant) && ops->variant
+               ? ops->variant(l->instance->self, q->step, q->n_steps)
+               : 0;
+}
+
+static int is_for(const struct graph *g, const struct stack *k, const kiln_query *q)
+{
+    int same = !memcmp(g->shape, q->x->shape, sizeof(g->shape));
+    for (size_t i = 0; i < k->n_layers && same; i++)
+        same = g->variant[i] == variant_of(k->layer[i], q);
+    return same;
+}
+
+static struct graph *find(struct stack *k, const kiln_query *q)
+{
+    for (struct graph *g = k->graph; g; g = g->next)
+        if (is_for(g, k, q))
+            return g;
+    struct graph *g = xcalloc(1, sizeof(*g));
+    memcpy(g->shape, q->x->shape, sizeof(g->shape));
+    g->variant = xcalloc(k->n_layers, sizeof(*g->variant));
+    for (size_t i = 0; i < k->n_layers; i++)
+        g->variant[i] = variant_of(k->layer[i], q);
+    g->next = k->graph;
+    g->after = all;
+    if (all)
+        all->before = g;
+    all = k->graph = g;
+    twin_on_shortage(shortage);
+    return g;
+}
+
+// ---- recording ----------------------------------------------------------------------------------
+
+// What a replay reads is on the device before.
+static int bring_inputs(struct stack *k, const kiln_query *q, kiln_tensor **x)
+{
+    kiln_tensor *side;
+    int e = tensor_on(q->x, KILN_DEVICE_CUDA, TENSOR_READ, x);
+    return e ? e : tensor_on(k->levels.block, KILN_DEVICE_CUDA, TENSOR_READ, &side);
+}
+
+static int record(struct stack *k, struct graph *g, const kiln_query *q)
+{
+    kiln_query own = *q;
+    kiln_tensor *x;
+    int e = bring_inputs(k, q, &x);
+    e = e ? e : tensor_new_on(KILN_DEVICE_CUDA, KILN_F32, 4, g->shape, &x);
+    g->x = e ? NULL : tensor_taken(x);
+    e = e ? e : finite_record_begin(&g->finite);
+    if (!e && !g->x)  // shortage() was there
+        e = KILN_ERR_MEMORY;
+    e = e ? e : twin_record_begin();
+    if (!e) {
+        own.x = g->x;
+        k->converted = 0;
+        e = stack_answer(k, &own, &g->out);
+        g->converted = k->converted;
+        int ended = twin_record_end(!e, &g->recorded);
+        e = e ? e : ended;
+    }
+    finite_record_end();
+    g->stage = READY;
+    return e;
+}
+
+// Conversions that do not go at this level say so when they are asked for.
+static int goes_at(const struct graph *g, const kiln_level *level)
+{
+    double a, b;
+    for (int i = 0; i < 16; i++)
+        if (g->converted >> i & 1 && !estimate_factors(i / 4 + 1, i % 4 + 1, level, &a, &b))
+            return 0;
+    return 1;
+}
+
+static int new_like(const kiln_tensor *t, kiln_tensor **out)
+{
+    *out = NULL;
+    int e = t ? tensor_new_on(KILN_DEVICE_CUDA, KILN_F32, t->ndim, t->shape, out) : KILN_OK;
+    *out = e ? NULL : tensor_taken(*out);
+    return e;
+}
+
+static int copy_out(const kiln_tensor *from, kiln_tensor *to)
+{
+    return from ? tensor_copy_into(to, from) : KILN_OK;
+}
+
+// KILN_END: shortage() has dropped it. What asks for memory comes first.
+static int replay(struct stack *k, struct graph *g, const kiln_query *q, kiln_estimate *out)
+{
+    kiln_tensor *from, *to;
+    int e = new_like(g->out.value, &out->value);
+    if (!e && g->stage == READY)
+        e = new_like(g->out.var, &out->var);
+    if (!e && g->stage == READY)
+        e = finite_reserve(&g->finite);
+    if (!e && g->stage == READY)
+        e = bring_inputs(k, q, &from);
+    if (!e && g->stage != READY)
+        e = KILN_END;
+    e = e ? e : tensor_on(g->x, KILN_DEVICE_CUDA, TENSOR_WRITE, &to);
+    e = e ? e : tensor_copy_raw(to, from);
+    e = e ? e : twin_replay(&g->recorded);
+    e = e ? e : finite_replayed(&g->finite);
+    e = e ? e : copy_out(g->out.value, out->value);
+    e = e ? e : copy_out(g->out.var, out->var);
+    out->pred = g->out.pred;
+    if (e)
+        estimate_free(out);
+    return e;
+}
+
+int graph_answer(struct stack *k, const kiln_query *q, kiln_estimate *out)
+{
+    if (!may_be_recorded(k))
+        return stack_answer(k, q, out);
+    struct graph *g = find(k, q);
+    if (g->stage == WARM && record(k, g, q)) {
+        // As it is, then; and what was made, but never filled, goes.
+        forget(g, NEVER);
+        stack_cond_free(k);
+    }
+    if (g->stage == READY && goes_at(g, &k->levels.level[0])) {
+        int e = replay(k, g, q, out);
+        if (e != KILN_END)
+            return e;
+    }
+    int e = stack_answer(k, q, out);
+    if (!e && g->stage == COLD)
+        g->stage = WARM;
+    return e;
+}
