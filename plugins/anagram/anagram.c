@@ -35,15 +35,20 @@ static const kiln_filter *view_of(const kiln_self *self, uint32_t i)
 
 // Which branch child k asks.
 // The steps of alternate ask in turn.
+static uint32_t turn(const kiln_self *self, uint32_t step)
+{
+    return self->args[P_REDUCE].i == MEAN ? 0 : step % self->args[P_BRANCH].n;
+}
+
 static uint32_t variant(kiln_self *self, uint32_t step, uint32_t n_steps)
 {
     (void)n_steps;
-    return self->args[P_REDUCE].i == MEAN ? 0 : step % self->args[P_BRANCH].n;
+    return turn(self, step);
 }
 
 static uint32_t branch_of(const kiln_self *self, const kiln_query *q, uint32_t k)
 {
-    return self->args[P_REDUCE].i == MEAN ? k : variant(self, q->step, q->n_steps);
+    return self->args[P_REDUCE].i == MEAN ? k : turn(self, q->step);
 }
 
 static int arity(kiln_self *self, const kiln_query *q)
