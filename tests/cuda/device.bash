@@ -49,3 +49,25 @@ per_step() {
     [ $((to_host - b)) = $((4 * down)) ]
     [ "$blocks" = "$c" ]
 }
+
+# same_bits CHAIN...: step by step and with recorded steps, the bits are the same, and the memory that is
+# left. Counts of the second run are in $graphs, $replays and so on.
+same_bits() {
+    KILN_CUDA_GRAPHS=0 counted "$@"
+    echo "one by one: $launches launches, peak $peak"
+    [ "$graphs" = 0 ]
+    local before=$left
+    mv cuda.safetensors plain.safetensors
+    counted "$@"
+    echo "recorded: $graphs graphs of $recorded, $replays replays, $launches launches, peak $peak"
+    floats plain.safetensors >plain.txt
+    floats cuda.safetensors >recorded.txt
+    diff plain.txt recorded.txt
+    [ "$dropped" = "$graphs" ]
+    [ "$left" = "$before" ]
+}
+
+counted() {
+    KILN_EMULATED_COUNTS=counts kiln -d cuda "$@" ! save cuda.safetensors
+    read_counts
+}

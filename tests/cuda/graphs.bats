@@ -15,28 +15,6 @@ setup() {
 net=(mnist-unet arch=class hidden=2)
 start=(randn 2x1x28x28 ! "${net[@]}" ! prompt 7)
 
-# one_by_one, then recorded, CHAIN...: the same bits, and the same memory is left. Counts of the second
-# are in $graphs, $replays and so on.
-same_bits() {
-    KILN_CUDA_GRAPHS=0 counted "$@"
-    echo "one by one: $launches launches, peak $peak"
-    [ "$graphs" = 0 ]
-    local before=$left
-    mv cuda.safetensors plain.safetensors
-    counted "$@"
-    echo "recorded: $graphs graphs of $recorded, $replays replays, $launches launches, peak $peak"
-    floats plain.safetensors >plain.txt
-    floats cuda.safetensors >recorded.txt
-    diff plain.txt recorded.txt
-    [ "$dropped" = "$graphs" ]
-    [ "$left" = "$before" ]
-}
-
-counted() {
-    KILN_EMULATED_COUNTS=counts kiln -d cuda "$@" ! save cuda.safetensors
-    read_counts
-}
-
 @test "the first step runs as it is, the second is recorded, and is done by replays from then on" {
     same_bits "${start[@]}" ! ddpm steps=6
     [ "$graphs $replays" = "1 5" ]

@@ -84,6 +84,12 @@ alike() {
     per_step 1 0 "${chain[@]}" ! cfg 7 ! ddpm
 }
 
+@test "the steps of both stages are recorded, and give the same bits" {
+    same_bits randn 2x3x16x16 ! "${bank[@]}" ! if-unet I ! prompt "a pencil" ! cfg 3 ! threshold ! ddpm 3 ! \
+        if-unet II ! prompt "a pencil" ! randn size=32x32 ! cfg 4 ! threshold ! ddpm 3
+    [ "$graphs $replays" = "2 4" ]
+}
+
 @test "weights of 16 bits stay so on the device" {
     # Two bytes of each weight of unet/: those of the text, and of norms and biases, are a third.
     local size kept
