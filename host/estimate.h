@@ -4,6 +4,8 @@
 
 #include <kiln/predictor.h>
 
+enum { ESTIMATE_KINDS = 4 };  // of enum kiln_pred, from 1
+
 // value' = a value + b x makes kind to of kind from (enum kiln_pred), about x at this level. 0: it
 // cannot be done there, a and b are 0. estimate_check: an error then.
 int estimate_factors(int from, int to, const kiln_level *level, double *a, double *b);

@@ -11,7 +11,8 @@
 
 // Rows of the block: t, alpha, sigma, then four of each pair of kinds: value' = a value + b x, a
 // and b each as two floats, whose sum has the digits of a double.
-enum { T, ALPHA, SIGMA, FACTORS, KINDS = 4, PARTS = 4, ROWS = FACTORS + KINDS * KINDS * PARTS };
+enum { T, ALPHA, SIGMA, FACTORS, PARTS = 4 };
+enum { KINDS = ESTIMATE_KINDS, ROWS = FACTORS + KINDS * KINDS * PARTS };
 
 static int first_factor(int from, int to)
 {

@@ -1,5 +1,5 @@
-// Levels of noise by row, as nets take them: t, alpha and sigma F32 [n], on any side; and what makes
-// one kind of estimate of another there. SPDX-License-Identifier: MIT
+// Levels of noise by row, as nets take them: t, alpha and sigma F32 [n], on any side; and what
+// makes one kind of estimate of another there. SPDX-License-Identifier: MIT
 #ifndef HOST_LEVELS_H
 #define HOST_LEVELS_H
 
@@ -15,7 +15,7 @@ struct levels {
 
 // Those of the first n rows, on a side.
 struct level_sides {
-    int64_t n, stride;
+    int64_t n;
     kiln_tensor t, alpha, sigma;
 };
 

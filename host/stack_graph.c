@@ -159,8 +159,9 @@ static int record(struct stack *k, struct graph *g, const kiln_query *q)
 static int goes_at(const struct graph *g, const kiln_level *level)
 {
     double a, b;
-    for (int i = 0; i < 16; i++)
-        if (g->converted >> i & 1 && !estimate_factors(i / 4 + 1, i % 4 + 1, level, &a, &b))
+    const int kinds = ESTIMATE_KINDS;
+    for (int i = 0; i < kinds * kinds; i++)
+        if (g->converted >> i & 1 && !estimate_factors(i / kinds + 1, i % kinds + 1, level, &a, &b))
             return 0;
     return 1;
 }

@@ -71,7 +71,7 @@ static int answers(struct stack *k, struct query *q, uint32_t *pred)
         e = levels_convert(&k->levels, c->answer.value, (int)c->answer.pred, (int)*pred, c->q.x,
                            &value);
         if (!e && c->answer.pred != *pred)
-            k->converted |= 1u << (4 * (c->answer.pred - 1) + *pred - 1);
+            k->converted |= 1u << (ESTIMATE_KINDS * (c->answer.pred - 1) + *pred - 1);
         if (e)
             break;
         tensor_unref(c->answer.value);
