@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "embed_kept.h"
 #include "error.h"
 #include "finite.h"
 #include "tensor.h"
@@ -15,6 +16,14 @@ static kiln_tensor *given(const struct state *s, int64_t prompt)
         if (s->cond[i].prompt == prompt)
             return s->cond[i].tensor;
     return NULL;
+}
+
+static int is_among(int64_t p, const int64_t *prompt, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (prompt[i] == p)
+            return 1;
+    return 0;
 }
 
 static int no_encoder(const struct state *s, int64_t prompt, const char *who)
@@ -29,14 +38,11 @@ static int no_encoder(const struct state *s, int64_t prompt, const char *who)
                             who);
 }
 
-// Takes the tensor over.
+// Takes the reference over.
 static int add(struct state *s, const struct bound *encoder, int64_t prompt, kiln_tensor *t)
 {
-    int e = !t || tensor_dtype(t) != KILN_F32
-                ? fail(KILN_ERR_INTERNAL, "an embedding must be an F32 tensor")
-                : finite_check(t, encoder, NULL);
-    t = tensor_taken(t);
-    if (!e && s->n_cond && !tensor_same_shape(t, s->cond[0].tensor))
+    int e = KILN_OK;
+    if (s->n_cond && !tensor_same_shape(t, s->cond[0].tensor))
         e = fail(KILN_ERR_SHAPE, "the embedding of \"%.80s\" is %s, but that of \"%.80s\" is %s",
                  prompt_text(prompt), shape_text(t->ndim, t->shape), prompt_text(s->cond[0].prompt),
                  shape_text(s->cond[0].tensor->ndim, s->cond[0].tensor->shape));
@@ -47,6 +53,21 @@ static int add(struct state *s, const struct bound *encoder, int64_t prompt, kil
     GROW(s->cond, s->n_cond);
     s->cond[s->n_cond++] = (struct cond){prompt, t};
     return KILN_OK;
+}
+
+// What an encoder has made: takes the tensor over.
+static int add_new(struct state *s, const struct bound *encoder, int64_t prompt, kiln_tensor *t)
+{
+    int e = !t || tensor_dtype(t) != KILN_F32
+                ? fail(KILN_ERR_INTERNAL, "an embedding must be an F32 tensor")
+                : finite_check(t, encoder, NULL);
+    t = tensor_taken(t);
+    if (e) {
+        tensor_unref(t);
+        return node_fail(encoder, e);
+    }
+    embed_keep(encoder, prompt, t);
+    return add(s, encoder, prompt, t);
 }
 
 static int encode_together(struct state *s, struct instance *x, struct context *context, size_t n,
@@ -61,7 +82,7 @@ static int encode_together(struct state *s, struct instance *x, struct context *
         instance_leave(x, instance_node(x)->encoder->encode_all(x->self, (uint32_t)n, text, out));
     for (size_t i = 0; i < n; i++) {
         if (!e)
-            e = add(s, x->bound, prompt[i], out[i]);
+            e = add_new(s, x->bound, prompt[i], out[i]);
         else
             tensor_unref(out[i]);
     }
@@ -79,24 +100,28 @@ static int encode_one(struct state *s, struct instance *x, struct context *conte
     e = instance_leave(x, e == KILN_END && !maybe ? KILN_ERR_ARG : e);
     if (e == KILN_END)
         return KILN_OK;
-    return e ? e : add(s, x->bound, prompt, t);
+    return e ? e : add_new(s, x->bound, prompt, t);
 }
 
 int embed_prompts(struct state *s, size_t n, const int64_t *prompt, int64_t maybe, const char *who)
 {
     int64_t *wanted = xcalloc(n, sizeof(*wanted));
-    size_t k = 0;
-    for (size_t i = 0; i < n; i++) {
-        int known = given(s, prompt[i]) != NULL;
-        for (size_t j = 0; j < k && !known; j++)
-            known = wanted[j] == prompt[i];
-        if (!known)
-            wanted[k++] = prompt[i];
-    }
     struct pending *p = state_find_pending(s, KIND_ENCODER);
     struct instance *x;
-    int e = !k ? KILN_END : p ? instance_get(p->bound, 1, &x) : no_encoder(s, wanted[0], who);
-    if (!e) {
+    size_t k = 0;
+    int e = KILN_OK;
+    for (size_t i = 0; i < n && !e; i++) {
+        kiln_tensor *t;
+        if (given(s, prompt[i]) || is_among(prompt[i], wanted, k))
+            continue;
+        if (p && (t = embed_kept(p->bound, prompt[i])))
+            e = add(s, p->bound, prompt[i], t);
+        else
+            wanted[k++] = prompt[i];
+    }
+    if (!e && k)
+        e = p ? instance_get(p->bound, 1, &x) : no_encoder(s, wanted[0], who);
+    if (!e && k) {
         const kiln_encoder_ops *ops = instance_node(x)->encoder;
         struct context context = {.state = s, .use = p->use};
         if (k > 1 && KILN_HAS(ops, kiln_encoder_ops, encode_all) && ops->encode_all)
@@ -106,7 +131,7 @@ int embed_prompts(struct state *s, size_t n, const int64_t *prompt, int64_t mayb
                 e = encode_one(s, x, &context, wanted[i], wanted[i] == maybe);
     }
     free(wanted);
-    return e == KILN_END ? KILN_OK : e;
+    return e;
 }
 
 int embed_all(struct state *s, const char *const *text, size_t n, const char *who)
@@ -243,14 +268,6 @@ int embed_plain(struct state *s, struct instance *net, int64_t prompt)
     return e;
 }
 
-static int is_among(int64_t p, const int64_t *prompt, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (prompt[i] == p)
-            return 1;
-    return 0;
-}
-
 // A net of many layers makes tens of megabytes of each prompt, and a long stream may have any
 // number of them: the oldest go, but for the n that are wanted now.
 static void forget(struct instance *net, const int64_t *prompt, size_t n)
@@ -297,9 +314,9 @@ int embed_nets(struct state *s, struct instance *const *net, size_t n_nets, cons
     // Text to embeddings first: the encoder's memory is then free for the nets.
     if (k)
         e = embed_prompts(s, k, wanted, -1, who);
-    struct pending *encoder = state_find_pending(s, KIND_ENCODER);
-    struct instance *x;
-    if (!e && encoder && s->n_cond > before && !instance_get(encoder->bound, 1, &x)) {
+    const struct pending *encoder = state_find_pending(s, KIND_ENCODER);
+    struct instance *x = encoder && k ? instance_find(encoder->bound) : NULL;
+    if (!e && x) {
         instance_drop(x);
         tensor_trim();
     }

@@ -248,14 +248,19 @@ void instance_free(struct instance *x)
     free(x);
 }
 
+struct instance *instance_find(const struct bound *b)
+{
+    for (struct instance *x = shared_instances; x; x = x->next)
+        if (x->bound->def == b->def && !strcmp(x->bound->line, b->line))
+            return x;
+    return NULL;
+}
+
 int instance_get(struct bound *b, int shared, struct instance **out)
 {
-    *out = NULL;
-    for (struct instance *x = shared ? shared_instances : NULL; x; x = x->next)
-        if (x->bound->def == b->def && !strcmp(x->bound->line, b->line)) {
-            *out = x;
-            return KILN_OK;
-        }
+    *out = shared ? instance_find(b) : NULL;
+    if (*out)
+        return KILN_OK;
     int e = instance_new(b, out);
     if (!e && shared) {
         (*out)->next = shared_instances;

@@ -51,6 +51,7 @@ const kiln_node *instance_node(const struct instance *x);
 // The one for this canonical line in this process, created on the first call; shared: 0 makes a
 // fresh one (sources, sinks), which instance_free ends. Fails with the node's own message.
 int instance_get(struct bound *b, int shared, struct instance **out);
+struct instance *instance_find(const struct bound *b);  // a shared one; NULL: there is none
 void instance_free(struct instance *x);
 void instances_free(void);               // all shared ones; encoders alone with instance_drop
 void instance_drop(struct instance *x);  // a shared one, before its time

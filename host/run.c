@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "embed_kept.h"
 #include "error.h"
 #include "exec.h"
 #include "file.h"
@@ -359,6 +360,7 @@ static void running_free(struct running *r)
     instance_free(r->sink_instance);
     bound_chain_free(r->chain);
     instances_free();
+    embed_kept_free();
 }
 
 int run_chain(const struct chain *c)

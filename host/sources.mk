@@ -2,7 +2,7 @@
 host_sources = \
 	host/chain.c host/chain.h host/check.h host/check_filter.c host/check_other.c \
 	host/check_run.c host/device.c host/device.h host/document.c host/document.h \
-	host/document_state.c host/draw.c host/draw.h host/embed.c host/embed.h host/error.c \
+	host/document_state.c host/draw.c host/draw.h host/embed.c host/embed.h host/embed_kept.c host/embed_kept.h host/error.c \
 	host/error.h host/exec.c host/exec.h \
 	host/ext.c host/ext.h host/file.c host/file.h host/file_atomic.c host/file_fd.h \
 	host/file_sweep.c host/filter_call.c host/filter_call.h host/help_topics.c \

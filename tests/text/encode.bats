@@ -12,7 +12,9 @@ setup() {
 #include <kiln/kiln.h>
 static const kiln_param params[] = {
     {"value", KILN_FLOAT, KILN_PARAM_POSITIONAL, "0.5", NULL, "in all places", -9, 9},
-    {"rows", KILN_INT, 0, "2", NULL, "number of them; that of \"odd\" has one more", 1, 9}};
+    {"rows", KILN_INT, 0, "2", NULL, "number of them; that of \"odd\" has one more", 1, 1e7}};
+static const kiln_param stage[] = {
+    {"stage", KILN_INT, KILN_PARAM_POSITIONAL, "1", NULL, "to tell nets apart", 1, 9}};
 static int one(kiln_self *self, const char *text, kiln_tensor **out)
 {
     char line[200];
@@ -67,7 +69,7 @@ static const kiln_node words = {.size = sizeof(words), .name = "words", .summary
 static const kiln_node together = {.size = sizeof(together), .name = "together", .summary = "t",
     .example = "together", .params = KILN_PARAMS(params), .encoder = &together_ops};
 static const kiln_node net = {.size = sizeof(net), .name = "textnet", .summary = "n",
-    .example = "textnet", .predictor = &net_ops};
+    .example = "textnet", .params = KILN_PARAMS(stage), .predictor = &net_ops};
 KILN_PLUGIN("org.example.words", "1", "CC0-1.0", &words, &together, &net);
 END
     export KILN_PLUGINS=plugins
@@ -84,6 +86,25 @@ encoded() { sed -n "s/.*encodes '\(.*\)'.*/\1/p" err | sort; }
     kiln blank 2x1x2x2 ! words ! textnet ! prompt a ! noise sigma=1 ! anagram a b view=flip ! cfg 3 ! \
         denoise ! textnet ! cfg 4 ! noise sigma=1 ! denoise ! save out.safetensors 2>err
     [ "$(encoded)" = $'\na\nb' ]
+}
+
+@test "the same prompt for a second net in the process is not encoded again" {
+    kiln randn 2x1x2x2 docs=2 ! clamp ! words ! textnet ! prompt a b ! noise sigma=1 ! cfg 3 ! denoise ! \
+        textnet 2 ! noise sigma=1 ! cfg 4 negative=n ! denoise ! batch ! save out.safetensors 2>err
+    [ "$(encoded)" = $'\na\nb\nn' ]
+    # What was encoded after a net has run is known to 'encode' too, and the other way round.
+    kiln blank 1x1x2x2 ! words ! textnet ! prompt a ! noise sigma=1 ! denoise ! encode b ! textnet 2 ! \
+        noise sigma=1 ! prompt a b ! denoise ! save out.safetensors 2>err
+    [ "$(encoded)" = $'\na\nb' ]
+}
+
+@test "of embeddings that are kept, those not wanted for longest go" {
+    for p in a b c; do
+        kiln blank 1x1x1x1 ! prompt $p >$p.st
+    done
+    # 48 MiB each, and two of them are kept: "" is wanted each time.
+    kiln load a.st b.st c.st c.st a.st ! words rows=6291456 ! encode 2>err >/dev/null
+    [ "$(encoded)" = $'\na\na\nb\nc' ]
 }
 
 @test "prompts go to an encoder together where it takes them so" {
