@@ -285,23 +285,48 @@ static int too_much(const struct weights_file *f, int dtype)
     return e;
 }
 
+// here, taken over, on the device of near as dtype.
+static int to_device(const kiln_file *f, kiln_tensor *here, const kiln_tensor *near, int dtype,
+                     kiln_tensor **out)
+{
+    int e = tensor_new_on(near->device.type, dtype ? dtype : tensor_dtype(here), here->ndim,
+                          here->shape, out);
+    if (!e && (e = tensor_copy_raw(*out, here))) {
+        tensor_unref(*out);
+        *out = NULL;
+    }
+    tensor_unref(here);
+    return e == KILN_ERR_MEMORY ? too_much(file_of(f), dtype) : e;
+}
+
+static int is_here(const kiln_tensor *near)
+{
+    return !near || near->device.type == KILN_DEVICE_CPU;
+}
+
+// To a device goes what is stored: that is less to copy.
 static int weights_ext_tensor(const kiln_host *h, const kiln_file *f, const char *name,
                               const kiln_tensor *near, int dtype, int32_t ndim,
                               const int64_t *shape, kiln_tensor **out)
 {
     kiln_tensor *here;
     (void)h;
-    if (!near || near->device.type == KILN_DEVICE_CPU)
+    if (is_here(near))
         return weights_tensor(file_of(f), name, dtype, ndim, shape, out);
-    int e =
-        weights_tensor(file_of(f), name, 0, ndim, shape, &here);  // as it is stored: less to copy
-    if (e)
-        return e;
-    e = tensor_new_on(near->device.type, dtype ? dtype : tensor_dtype(here), here->ndim,
-                      here->shape, out);
-    e = e ? e : tensor_copy_raw(*out, here);
-    tensor_unref(here);
-    return e == KILN_ERR_MEMORY ? too_much(file_of(f), dtype) : e;
+    int e = weights_tensor(file_of(f), name, 0, ndim, shape, &here);
+    return e ? e : to_device(f, here, near, dtype, out);
+}
+
+static int weights_ext_rows(const kiln_host *h, const kiln_file *f, const char *name,
+                            const kiln_tensor *near, int dtype, uint64_t n, const int32_t *row,
+                            kiln_tensor **out)
+{
+    kiln_tensor *here;
+    (void)h;
+    if (is_here(near))
+        return weights_rows(file_of(f), name, dtype, n, row, out);
+    int e = weights_rows(file_of(f), name, 0, n, row, &here);
+    return e ? e : to_device(f, here, near, dtype, out);
 }
 
 static const char *weights_ext_meta(const kiln_file *f, const char *key)
@@ -350,6 +375,7 @@ const kiln_weights ext_weights = {
     .write = weights_ext_write,
     .stored = weights_ext_stored,
     .open_half = weights_ext_open_half,
+    .rows = weights_ext_rows,
 };
 
 // ---- kiln.paths/1 -------------------------------------------------------------------------------

@@ -186,28 +186,80 @@ static int raw_tensor(const struct weights_file *f, const struct weights_slot *s
     return e;
 }
 
+// raw, taken over, as dtype.
+static int convert(const struct weights_file *f, const char *name, kiln_tensor *raw, int dtype,
+                   kiln_tensor **out)
+{
+    if (!dtype || dtype == tensor_dtype(raw)) {
+        *out = raw;
+        return KILN_OK;
+    }
+    int e = is_float(dtype) ? tensor_convert(raw, dtype, out) : convert_integers(raw, dtype, out);
+    tensor_unref(raw);
+    return e ? fail_in(e, "%s: tensor '%.*s'", f->path, st_clip(name), name) : KILN_OK;
+}
+
+static int check_type(const struct weights_entry *e, int dtype)
+{
+    return dtype && is_float(e->dtype) && !is_float(dtype)
+               ? fail(KILN_ERR_ARG, "tensor '%.*s' holds no whole numbers", st_clip(e->name),
+                      e->name)
+               : KILN_OK;
+}
+
+static int not_there(const struct weights_file *f, const char *name)
+{
+    return fail(KILN_ERR_IO, "%s: no tensor '%.*s' is there", f->path, st_clip(name), name);
+}
+
 int weights_tensor(const struct weights_file *f, const char *name, int dtype, int32_t ndim,
                    const int64_t *shape, kiln_tensor **out)
 {
     const struct weights_slot *s = find(f, name);
     *out = NULL;
     if (!s)
-        return fail(KILN_ERR_IO, "%s: no tensor '%.*s' is there", f->path, st_clip(name), name);
-    int e = shape ? check_shape(&s->entry, ndim, shape) : KILN_OK, from = s->entry.dtype;
-    if (!e && dtype && is_float(from) && !is_float(dtype))
-        e = fail(KILN_ERR_ARG, "tensor '%.*s' holds no whole numbers", st_clip(name), name);
+        return not_there(f, name);
     kiln_tensor *raw;
-    if (!e)
-        e = raw_tensor(f, s, &raw);
-    if (e)
-        return fail_in(e, "%s", f->path);
-    if (!dtype || dtype == from) {
-        *out = raw;
-        return KILN_OK;
-    }
-    e = is_float(dtype) ? tensor_convert(raw, dtype, out) : convert_integers(raw, dtype, out);
-    tensor_unref(raw);
-    return e ? fail_in(e, "%s: tensor '%.*s'", f->path, st_clip(name), name) : KILN_OK;
+    int e = shape ? check_shape(&s->entry, ndim, shape) : KILN_OK;
+    e = e ? e : check_type(&s->entry, dtype);
+    e = e ? e : raw_tensor(f, s, &raw);
+    return e ? fail_in(e, "%s", f->path) : convert(f, name, raw, dtype, out);
+}
+
+// Rows of a table [rows,width] as they are stored, in place where the file has them so.
+static int raw_rows(const struct weights_file *f, const struct weights_slot *s, uint64_t n,
+                    const int32_t *row, kiln_tensor **out)
+{
+    const struct weights_entry *x = &s->entry;
+    if (x->ndim != 2)
+        return fail(KILN_ERR_SHAPE, "tensor '%.*s' is %s, not a table", st_clip(x->name), x->name,
+                    shape_text(x->ndim, x->shape));
+    for (uint64_t i = 0; i < n; i++)
+        if (row[i] < 0 || row[i] >= x->shape[0])
+            return fail(KILN_ERR_ARG, "tensor '%.*s' of %lld rows has no row %d", st_clip(x->name),
+                        x->name, (long long)x->shape[0], (int)row[i]);
+    kiln_tensor *all = NULL;
+    int e = s->torch ? raw_tensor(f, s, &all) : KILN_OK;
+    e = e ? e : tensor_new(x->dtype, 2, (int64_t[]){(int64_t)n, x->shape[1]}, out);
+    const char *from = all ? tensor_data(all) : x->data;
+    const size_t bytes = dtype_size(x->dtype) * (size_t)x->shape[1];
+    for (uint64_t i = 0; i < n && !e; i++)
+        memcpy((char *)tensor_data(*out) + i * bytes, from + (size_t)row[i] * bytes, bytes);
+    tensor_unref(all);
+    return e;
+}
+
+int weights_rows(const struct weights_file *f, const char *name, int dtype, uint64_t n,
+                 const int32_t *row, kiln_tensor **out)
+{
+    const struct weights_slot *s = find(f, name);
+    *out = NULL;
+    if (!s)
+        return not_there(f, name);
+    kiln_tensor *raw;
+    int e = check_type(&s->entry, dtype);
+    e = e ? e : raw_rows(f, s, n, row, &raw);
+    return e ? fail_in(e, "%s", f->path) : convert(f, name, raw, dtype, out);
 }
 
 const char *weights_meta(const struct weights_file *f, const char *key)

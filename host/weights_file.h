@@ -41,6 +41,11 @@ const struct weights_entry *weights_find(const struct weights_file *f, const cha
 int weights_tensor(const struct weights_file *f, const char *name, int dtype, int32_t ndim,
                    const int64_t *shape, kiln_tensor **out);
 
+// The same of n rows of a table [rows,width], by index: of a safetensors file no others are read.
+// KILN_ERR_SHAPE: it is no table; KILN_ERR_ARG: it has no such row.
+int weights_rows(const struct weights_file *f, const char *name, int dtype, uint64_t n,
+                 const int32_t *row, kiln_tensor **out);
+
 // Metadata by key; of a torch file its numbers and texts ("epoch"). NULL: absent.
 const char *weights_meta(const struct weights_file *f, const char *key);
 // The value at a JSON pointer (RFC 6901) of a document: a JSON file in the folder, by relative

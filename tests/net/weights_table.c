@@ -90,4 +90,13 @@ static int write_file(const kiln_host *h, const char *path, uint32_t n, const ch
 }
 
 const kiln_weights test_weights = {
-    sizeof(test_weights), open_file, close_file, entry, tensor, meta, json, write_file, stored};
+    .size = sizeof(test_weights),
+    .open = open_file,
+    .close = close_file,
+    .entry = entry,
+    .tensor = tensor,
+    .meta = meta,
+    .json = json,
+    .write = write_file,
+    .stored = stored,
+};

@@ -148,6 +148,50 @@ static void reads_torch_files_alike(void **state)
     refused(golden("torch-module.pt"), "net.state_dict()");
 }
 
+// Rows of the table are those of the whole tensor.
+static void check_rows(const char *file, const char *name, int dtype)
+{
+    struct weights_file *f = opened(golden(file));
+    const struct weights_entry *x = weights_find(f, name);
+    const int32_t row[] = {(int32_t)x->shape[0] - 1, 0, 0};
+    kiln_tensor *all, *rows;
+    assert_int_equal(weights_tensor(f, name, dtype, 0, NULL, &all), 0);
+    assert_int_equal(weights_rows(f, name, dtype, 3, row, &rows), 0);
+    assert_int_equal(tensor_dtype(rows), tensor_dtype(all));
+    assert_int_equal(rows->ndim, 2);
+    assert_int_equal(rows->shape[0], 3);
+    assert_int_equal(rows->shape[1], x->shape[1]);
+    size_t bytes = tensor_bytes(rows) / 3;
+    for (size_t i = 0; i < 3; i++)
+        assert_memory_equal((char *)tensor_data(rows) + i * bytes,
+                            (char *)tensor_data(all) + (size_t)row[i] * bytes, bytes);
+    tensor_unref(all);
+    tensor_unref(rows);
+    const int32_t beyond = (int32_t)x->shape[0], below = -1;
+    assert_int_equal(weights_rows(f, name, dtype, 1, &beyond, &rows), KILN_ERR_ARG);
+    assert_int_equal(weights_rows(f, name, dtype, 1, &below, &rows), KILN_ERR_ARG);
+    assert_null(rows);
+    weights_close(f);
+}
+
+static void gives_rows(void **state)
+{
+    (void)state;
+    check_rows("canonical.safetensors", "b.weight", 0);
+    check_rows("canonical.safetensors", "b.weight", KILN_F32);
+    check_rows("torch-strided.pt", "slice", KILN_F16);
+    check_rows("torch-strided.pt", "t", 0);
+    struct weights_file *f = opened(golden("canonical.safetensors"));
+    const int32_t first = 0;
+    kiln_tensor *t;
+    assert_int_equal(weights_rows(f, "", 0, 1, &first, &t), KILN_ERR_SHAPE);
+    assert_non_null(strstr(fail_text(), "not a table"));
+    assert_int_equal(weights_rows(f, "b.weight", KILN_I32, 1, &first, &t), KILN_ERR_ARG);
+    assert_int_equal(weights_rows(f, "b", 0, 1, &first, &t), KILN_ERR_IO);
+    assert_null(t);
+    weights_close(f);
+}
+
 static void refuses_broken_files(void **state)
 {
     (void)state;
@@ -364,9 +408,13 @@ static void writes_what_it_reads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lists_and_converts),   cmocka_unit_test(reads_torch_files_alike),
-        cmocka_unit_test(refuses_broken_files), cmocka_unit_test(opens_folders),
-        cmocka_unit_test(opens_shards),         cmocka_unit_test(finds_json_by_pointer),
+        cmocka_unit_test(lists_and_converts),
+        cmocka_unit_test(reads_torch_files_alike),
+        cmocka_unit_test(gives_rows),
+        cmocka_unit_test(refuses_broken_files),
+        cmocka_unit_test(opens_folders),
+        cmocka_unit_test(opens_shards),
+        cmocka_unit_test(finds_json_by_pointer),
         cmocka_unit_test(writes_what_it_reads),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -38,6 +38,9 @@ typedef struct kiln_weights {
     // As open, which of a folder with weights in full and in half precision takes those in full:
     // takes those in half.
     int (*open_half)(const kiln_host *h, const char *path, kiln_file **out);
+    // As tensor, of a table [rows,width] the n rows of these indices; the rest is not read.
+    int (*rows)(const kiln_host *h, const kiln_file *f, const char *name, const kiln_tensor *near,
+                int dtype, uint64_t n, const int32_t *row, kiln_tensor **out);
 } kiln_weights;
 
 static inline const kiln_weights *kiln_get_weights(const kiln_self *self)
