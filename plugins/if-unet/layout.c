@@ -184,7 +184,7 @@ int32_t module_ndim(const struct module *m)
 // A tensor that the net has.
 struct wanted {
     const struct module *module;
-    int bias, seen;
+    int bias;
 };
 
 static const char *wanted_name(const struct wanted *w, char *name, size_t room)
@@ -212,8 +212,8 @@ static const char *shape_string(char *to, size_t room, int32_t ndim, const int64
     return to;
 }
 
-static int check_tensor(struct unet *s, struct wanted *w, const char *name, int dtype, int32_t ndim,
-                        const int64_t *shape)
+static int check_tensor(struct unet *s, const struct wanted *w, const char *name, int dtype,
+                        int32_t ndim, const int64_t *shape)
 {
     if (dtype != KILN_F32 && dtype != KILN_F16 && dtype != KILN_BF16)
         return kiln_fail(&s->base, KILN_ERR_IO, "tensor '%.200s' is neither F32 nor F16 nor BF16",
@@ -222,7 +222,6 @@ static int check_tensor(struct unet *s, struct wanted *w, const char *name, int 
     int same = ndim == want;
     for (int32_t i = 0; i < ndim && same; i++)
         same = shape[i] == w->module->shape[i];
-    w->seen = 1;
     if (same)
         return KILN_OK;
     char have[180], must[100];
@@ -231,7 +230,7 @@ static int check_tensor(struct unet *s, struct wanted *w, const char *name, int 
                      shape_string(must, sizeof(must), want, w->module->shape));
 }
 
-static int compare(struct unet *s, struct wanted *list, size_t n)
+static int compare(struct unet *s, const struct wanted *list, size_t n)
 {
     const kiln_weights *weights = kiln_get_weights(&s->base);
     const char *name;
@@ -274,7 +273,7 @@ int layout_check(struct unet *s)
         for (int bias = 0; bias < 2; bias++) {
             const struct module *m = &s->module[i];
             if (m->kind != NONE && !(bias && m->kind == POSITIONS))
-                list[n++] = (struct wanted){m, bias, 0};
+                list[n++] = (struct wanted){m, bias};
         }
     qsort(list, n, sizeof(*list), by_name);
     int e = compare(s, list, n);

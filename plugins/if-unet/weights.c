@@ -174,6 +174,8 @@ int unet_load(struct unet *s)
             e = module_load(s, &s->module[i]);
         e = e ? e : h->progress(h, (double)i / (double)s->n_modules, "weights");
     }
+    if (e)
+        unet_unload(s);
     return e;
 }
 

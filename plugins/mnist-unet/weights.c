@@ -1,5 +1,6 @@
 // The tensors of the net: read or drawn anew, listed for a trainer, folded and packed for
-// inference. SPDX-License-Identifier: MIT
+// inference.
+// SPDX-License-Identifier: MIT
 #include "net.h"
 #include "params.h"
 
@@ -173,6 +174,8 @@ int net_load(struct net *s)
         for (int k = 0; k < 2 && !e && has_fc(s->config.arch, fc); k++)
             e = kiln_get_ops(&s->base)->pack_linear(s->base.host, fc_tensor(s, fc, 2 * k), 0,
                                                     &s->fc[fc][k]);
+    if (e)
+        net_unload(s);
     return e;
 }
 
@@ -194,4 +197,9 @@ void net_unload(struct net *s)
         h->tensor_free(h, s->list[i].value);
         h->tensor_free(h, s->list[i].grad);
     }
+    memset(s->conv, 0, sizeof(s->conv));
+    memset(s->bias, 0, sizeof(s->bias));
+    memset(s->fc, 0, sizeof(s->fc));
+    memset(s->list, 0, sizeof(s->list));
+    s->loaded = 0;
 }

@@ -96,6 +96,16 @@ setup() {
     kiln blank 2x1x4x4 ! hstack [ split ! batch ] >out.st
 }
 
+@test "a net that cannot be loaded says so for each document" {
+    cp "$top_srcdir/tests/golden/mnist-ckpt-t.pt" net.pt
+    printf x | dd of=net.pt bs=1 seek=$(($(stat -c %s net.pt) / 2)) conv=notrunc status=none
+    run kiln -k randn 1x1x28x28 docs=2 ! mnist-unet net.pt ! ddpm 2 ! save %d.png
+    [ "$status" -eq 1 ]
+    [ "${#lines[@]}" -eq 2 ]
+    [[ ${lines[0]} == "kiln: mnist-unet: net.pt: damaged zip file: the checksum of "*" is wrong" ]]
+    [ "${lines[1]}" = "${lines[0]}" ]
+}
+
 @test "draws that a file has not" {
     draws 1,1,28,28 1,1,28,28 >two.safetensors
     refuses 1 "draw.000002" kiln --rng two.safetensors randn 1x1x28x28 ! "${net[@]}" ! ddpm 3

@@ -228,6 +228,15 @@ IF-II-L 1,243,277,190 939'
         crop 16x16 x=16 y=0 ! compare small.safetensors
 }
 
+@test "a net that cannot be loaded says so for each document" {
+    run kiln -k --max-memory 2M randn 1x3x8x8 docs=2 ! embeddings prompts.pth ! if-unet I ! prompt "a pencil" ! ddpm 1 \
+        ! save %d.safetensors
+    [ "$status" -eq 1 ]
+    [ "${#lines[@]}" -eq 2 ]
+    [[ ${lines[0]} == "kiln: if-unet: "*" are not to be had within --max-memory" ]]
+    [ "${lines[1]}" = "${lines[0]}" ]
+}
+
 @test "what belongs to one stage is refused by the other" {
     says -n randn 1x3x64x64 ! embeddings prompts.pth ! if-unet I noise_level=3 ! ddpm 1
     [[ $output == *"noise_level and lowres are for stage II, this net is of stage I" ]]
