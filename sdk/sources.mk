@@ -4,7 +4,7 @@ kilnextdir = $(kilnincludedir)/ext
 kilninclude_HEADERS = \
 	sdk/include/kiln/base.h sdk/include/kiln/combinator.h sdk/include/kiln/encoder.h \
 	sdk/include/kiln/filter.h sdk/include/kiln/hook.h sdk/include/kiln/host.h \
-	sdk/include/kiln/kiln.h sdk/include/kiln/node.h sdk/include/kiln/param.h \
+	sdk/include/kiln/kiln.h sdk/include/kiln/live.h sdk/include/kiln/node.h sdk/include/kiln/param.h \
 	sdk/include/kiln/predictor.h sdk/include/kiln/rows.h sdk/include/kiln/sampler.h \
 	sdk/include/kiln/sink.h sdk/include/kiln/source.h sdk/include/kiln/tensor.h \
 	sdk/include/kiln/trainer.h

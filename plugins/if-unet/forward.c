@@ -111,7 +111,7 @@ static kiln_tensor *attention(struct forward *f, kiln_tensor *x)
     if (p->e)
         return NULL;
     const int64_t c = a->width, tokens[] = {x->shape[0], x->shape[1] * x->shape[2], c};
-    struct view vq, vk, vv, vo;
+    kiln_view vq, vk, vv, vo;
     kiln_tensor *norm = pass_group_norm(p, a->first + GROUP_NORM, x, NULL, p->s->config.groups,
                                         1e-5, NULL, KILN_ACT_NONE);
     kiln_tensor *q = pass_linear(p, a->first + TO_Q, norm, KILN_ACT_NONE, NULL);
@@ -120,9 +120,9 @@ static kiln_tensor *attention(struct forward *f, kiln_tensor *x)
     kiln_tensor *o = pass_new(p, 4, x->shape);
     if (!p->e)
         p->e = p->ops->attention(
-            p->host, pass_view(&vq, q, 3, tokens), pass_view(&vk, k, 3, tokens),
-            pass_view(&vv, v, 3, tokens), text[0], text[1], NULL, NULL, a->heads,
-            (float)(1 / sqrt((double)c / (double)a->heads)), pass_view(&vo, o, 3, tokens));
+            p->host, kiln_view_as(&vq, q, 3, tokens), kiln_view_as(&vk, k, 3, tokens),
+            kiln_view_as(&vv, v, 3, tokens), text[0], text[1], NULL, NULL, a->heads,
+            (float)(1 / sqrt((double)c / (double)a->heads)), kiln_view_as(&vo, o, 3, tokens));
     pass_free(p, norm);
     pass_free(p, q);
     pass_free(p, k);

@@ -14,10 +14,10 @@ static int repeat(struct unet *s, const kiln_tensor *one, kiln_tensor *out)
 {
     const kiln_host *h = s->base.host;
     int64_t n = out->shape[0], row = kiln_numel(one);
-    struct view v;
+    kiln_view v;
     int e = KILN_OK;
     for (int64_t i = 0; i < n && !e; i++) {
-        pass_view(&v, out, 4, (int64_t[]){1, out->shape[1], out->shape[2], out->shape[3]});
+        kiln_view_as(&v, out, 4, (int64_t[]){1, out->shape[1], out->shape[2], out->shape[3]});
         v.t.byte_offset += (uint64_t)(i * row) * sizeof(float);
         e = h->tensor_copy(h, &v.t, one);
     }

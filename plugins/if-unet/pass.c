@@ -8,63 +8,26 @@ void pass_begin(struct pass *p, struct unet *s)
     p->host = s->base.host;
     p->ops = kiln_get_ops(&s->base);
     p->e = KILN_OK;
-    p->n_live = 0;
+    p->live.n = 0;
 }
 
 int pass_end(struct pass *p)
 {
-    while (p->n_live)
-        p->host->tensor_free(p->host, p->live[--p->n_live]);
+    kiln_live_end(&p->live, p->host);
     return p->e;
 }
 
 kiln_tensor *pass_new(struct pass *p, int32_t ndim, const int64_t *shape)
 {
     kiln_tensor *t = NULL;
-    if (!p->e && p->n_live == MAX_LIVE)
-        p->e = p->host->fail(p->host, KILN_ERR_INTERNAL, "too many tensors in a pass");
     if (!p->e)
-        p->e = p->host->tensor_new(p->host, p->host->device, KILN_F32, ndim, shape, &t);
-    if (p->e)
-        return NULL;
-    return p->live[p->n_live++] = t;
-}
-
-kiln_tensor *pass_keep(struct pass *p, kiln_tensor *t)
-{
-    for (int i = p->n_live; t && i-- > 0;)
-        if (p->live[i] == t) {
-            p->live[i] = p->live[--p->n_live];
-            return t;
-        }
-    return NULL;
+        p->e = kiln_live_new(&p->live, p->host, ndim, shape, &t);
+    return t;
 }
 
 void pass_free(struct pass *p, const kiln_tensor *t)
 {
-    for (int i = p->n_live; t && i-- > 0;)
-        if (p->live[i] == t) {
-            p->live[i] = p->live[--p->n_live];
-            p->host->tensor_free(p->host, t);
-            return;
-        }
-}
-
-kiln_tensor *pass_view(struct view *v, const kiln_tensor *t, int32_t ndim, const int64_t *shape)
-{
-    if (!t)
-        return NULL;
-    int64_t stride = 1;
-    v->t = *t;
-    v->t.ndim = ndim;
-    v->t.shape = v->shape;
-    v->t.strides = v->strides;
-    for (int32_t i = ndim - 1; i >= 0; i--) {
-        v->shape[i] = shape[i];
-        v->strides[i] = stride;
-        stride *= shape[i];
-    }
-    return &v->t;
+    kiln_live_free(&p->live, p->host, t);
 }
 
 // New, of the shape of x but for its last dimension.

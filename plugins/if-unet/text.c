@@ -47,9 +47,9 @@ static kiln_tensor *layer_norm(struct text *t, int module, const kiln_tensor *x)
 }
 
 // Rows of tokens as keys of one image.
-static kiln_tensor *as_keys(struct view *v, const kiln_tensor *x)
+static kiln_tensor *as_keys(kiln_view *v, const kiln_tensor *x)
 {
-    return x ? pass_view(v, x, 3, (int64_t[]){1, x->shape[0], x->shape[1]}) : NULL;
+    return x ? kiln_view_as(v, x, 3, (int64_t[]){1, x->shape[0], x->shape[1]}) : NULL;
 }
 
 // One query, the mean of all tokens, looks at itself and at the tokens: [1,T].
@@ -58,7 +58,7 @@ static kiln_tensor *pool(struct text *t, const kiln_tensor *embedding)
     struct pass *p = &t->pass;
     struct unet *s = p->s;
     int64_t E = s->config.embed, heads = s->config.pool_heads;
-    struct view v[6];
+    kiln_view v[6];
     kiln_tensor *x = layer_norm(t, POOL_NORM1, embedding);  // [L,E]
     kiln_tensor *mean = pass_new(p, 2, (int64_t[]){1, E});  // [1,E]
     if (!p->e)
@@ -111,15 +111,15 @@ static void keys(struct text *t, const struct attention *a, const kiln_tensor *c
 {
     struct pass *p = &t->pass;
     int64_t X = p->s->config.context;
-    struct view map;
+    kiln_view map;
     kiln_tensor *norm = NULL;
     // Statistics over all tokens at once: they are the pixels of a map.
     if (begin(t, a->first + NORM_CROSS))
         norm = pass_group_norm(p, a->first + NORM_CROSS,
-                               pass_view(&map, context, 3, (int64_t[]){1, t->tokens, X}), NULL,
+                               kiln_view_as(&map, context, 3, (int64_t[]){1, t->tokens, X}), NULL,
                                CROSS_GROUPS, 1e-5, NULL, KILN_ACT_NONE);
     end(t, a->first + NORM_CROSS);
-    const kiln_tensor *rows = pass_view(&map, norm, 2, (int64_t[]){t->tokens, X});
+    const kiln_tensor *rows = kiln_view_as(&map, norm, 2, (int64_t[]){t->tokens, X});
     *k = linear(t, a->first + ADD_K, rows, KILN_ACT_NONE, NULL);
     *v = linear(t, a->first + ADD_V, rows, KILN_ACT_NONE, NULL);
     pass_free(p, norm);
@@ -146,15 +146,15 @@ int text_encode(struct unet *s, const kiln_tensor *embedding, kiln_tensor **cond
     if (!p->e)
         p->e =
             p->host->tensor_new(p->host, p->host->device, KILN_F32, 1, &s->config.time, &cond[0]);
-    struct view row;
+    kiln_view row;
     if (!p->e)
-        p->e = p->host->tensor_copy(p->host, cond[0], pass_view(&row, add, 1, &s->config.time));
+        p->e = p->host->tensor_copy(p->host, cond[0], kiln_view_as(&row, add, 1, &s->config.time));
     kiln_tensor *context = linear(t, PROJECTION, x, KILN_ACT_NONE, NULL);  // [L,X]
     for (int i = 0; i < s->n_attentions; i++) {
         kiln_tensor *k, *v;
         keys(t, &s->attention[i], context, &k, &v);
-        cond[1 + 2 * i] = pass_keep(p, k);
-        cond[2 + 2 * i] = pass_keep(p, v);
+        cond[1 + 2 * i] = kiln_live_take(&p->live, k);
+        cond[2 + 2 * i] = kiln_live_take(&p->live, v);
     }
     for (int i = 0; i < n_cond && p->e; i++) {
         p->host->tensor_free(p->host, cond[i]);

@@ -10,6 +10,7 @@
 
 #include <kiln/ext/ops.h>
 #include <kiln/ext/weights.h>
+#include <kiln/live.h>
 #include <kiln/node.h>
 
 enum { P_MODEL, P_WEIGHTS, P_NOISE_LEVEL, P_LOWRES };
@@ -130,26 +131,18 @@ void unet_free(struct unet *s);    // back to what was not described
 int module_load(struct unet *s, struct module *m);
 void module_unload(struct unet *s, struct module *m);
 
-// pass.c: the tensors of one pass. They are listed, so that a step that fails needs no cleaning up
-// of its own; after the first error steps do nothing and give NULL.
-enum { MAX_LIVE = 256 };
+// pass.c: the tensors of one pass. After the first error steps do nothing and give NULL.
 struct pass {
     struct unet *s;
     const kiln_host *host;
     const kiln_ops *ops;
-    int e, n_live;
-    kiln_tensor *live[MAX_LIVE];
-};
-struct view {  // a tensor seen with another shape
-    kiln_tensor t;
-    int64_t shape[4], strides[4];
+    int e;
+    kiln_live live;
 };
 void pass_begin(struct pass *p, struct unet *s);
 int pass_end(struct pass *p);  // frees what is left, gives the error
 kiln_tensor *pass_new(struct pass *p, int32_t ndim, const int64_t *shape);
 void pass_free(struct pass *p, const kiln_tensor *t);
-kiln_tensor *pass_keep(struct pass *p, kiln_tensor *t);  // not freed by pass_end
-kiln_tensor *pass_view(struct view *v, const kiln_tensor *t, int32_t ndim, const int64_t *shape);
 kiln_tensor *pass_linear(struct pass *p, int module, const kiln_tensor *x, int act,
                          const kiln_tensor *add);
 kiln_tensor *pass_group_norm(struct pass *p, int module, const kiln_tensor *x,

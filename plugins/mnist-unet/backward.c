@@ -133,7 +133,7 @@ static kiln_tensor *flatten(struct net *s, struct run *r, kiln_tensor *dout, con
 int net_train_backward(struct net *s, const kiln_tensor *dout)
 {
     struct run *r = &s->train;
-    struct view image;
+    kiln_view image;
     kiln_tensor *da0, *da1, *da2;
     if (!s->conv_act[HEAD].x)
         return kiln_fail(&s->base, KILN_ERR_ARG, "backward without a forward before it");

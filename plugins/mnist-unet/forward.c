@@ -73,7 +73,7 @@ static kiln_tensor *flatten(struct run *r, const kiln_tensor *x)
 // t / T, as the net was trained on.
 static kiln_tensor *time_input(struct net *s, struct run *r, const kiln_query *q)
 {
-    struct view rows;
+    kiln_view rows;
     if (s->config.arch == ARCH_PLAIN)
         return NULL;
     kiln_tensor *out = run_rows(r, 1);
@@ -88,7 +88,7 @@ int net_predict(struct net *s, const kiln_query *q, kiln_tensor *out)
 {
     struct run run = {.host = s->base.host, .ops = kiln_get_ops(&s->base), .n = q->x->shape[0]};
     struct run *r = &run;
-    struct view image, result;
+    kiln_view image, result;
     const kiln_tensor *h = s->config.arch == ARCH_CLASS ? q->cond[0] : NULL;  // [n,10]
     kiln_tensor *t = time_input(s, r, q);                                     // [n,1]
 

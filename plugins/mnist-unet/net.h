@@ -7,6 +7,7 @@
 
 #include <kiln/ext/ops.h>
 #include <kiln/ext/weights.h>
+#include <kiln/live.h>
 #include <kiln/node.h>
 
 enum { SIDE = 28, CLASSES = 10 };
@@ -73,16 +74,13 @@ struct fc_act {
     kiln_tensor *out;
 };
 
-enum { MAX_LIVE = 160 };
-
 // A pass through the net: after the first error its steps do nothing.
 struct run {
     const kiln_host *host;
     const kiln_ops *ops;
     int64_t n;
     int err;
-    uint32_t n_live;
-    kiln_tensor *live[MAX_LIVE];
+    kiln_live live;
 };
 
 struct net {
@@ -153,12 +151,8 @@ kiln_tensor *run_rows(struct run *r, int64_t c);                       // [n,c]
 kiln_tensor *run_statistics(struct run *r, int64_t c);                 // [2,c]
 void run_free(struct run *r, const kiln_tensor *t);
 int run_end(struct run *r);  // frees what is left, gives the error
-struct view {
-    kiln_tensor t;
-    int64_t shape[4], strides[4];
-};
-const kiln_tensor *view_map(struct view *v, const kiln_tensor *x);   // [n,1,h,w] as [n,h,w,1]
-const kiln_tensor *view_rows(struct view *v, const kiln_tensor *x);  // [n] as [n,1]
+const kiln_tensor *view_map(kiln_view *v, const kiln_tensor *x);   // [n,1,h,w] as [n,h,w,1]
+const kiln_tensor *view_rows(kiln_view *v, const kiln_tensor *x);  // [n] as [n,1]
 
 int net_predict(struct net *s, const kiln_query *q, kiln_tensor *out);        // forward.c
 int net_train_forward(struct net *s, const kiln_query *q, kiln_tensor *out);  // train.c

@@ -123,7 +123,7 @@ static kiln_tensor *copy(struct run *r, const kiln_tensor *x, const double a)
 int net_train_forward(struct net *s, const kiln_query *q, kiln_tensor *out)
 {
     struct run *r = &s->train;
-    struct view image, rows, result;
+    kiln_view image, rows, result;
     run_end(r);
     *r = (struct run){.host = s->base.host, .ops = kiln_get_ops(&s->base), .n = q->x->shape[0]};
     memset(s->conv_act, 0, sizeof(s->conv_act));

@@ -1,10 +1,12 @@
 // The encoder half of T5 (v1.1: gated GELU, no biases), streamed: of its weights one matrix at a
-// time is in memory. SPDX-License-Identifier: MIT
+// time is in memory.
+// SPDX-License-Identifier: MIT
 #ifndef TEXT_T5_H
 #define TEXT_T5_H
 
 #include <kiln/ext/ops.h>
 #include <kiln/ext/weights.h>
+#include <kiln/live.h>
 
 #include "tokens.h"
 

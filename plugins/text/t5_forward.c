@@ -112,33 +112,17 @@ static void positions(struct pass *p)
 
 // ---- layers -------------------------------------------------------------------------------------
 
-struct view {
-    kiln_tensor t;
-    int64_t shape[3], strides[3];
-};
-
 // Rows [n tokens,c] as [n,tokens,c]; the elements are the same.
-static kiln_tensor *by_text(struct view *v, const kiln_tensor *x, int64_t n)
+static kiln_tensor *by_text(kiln_view *v, const kiln_tensor *x, int64_t n)
 {
-    int64_t c = x->shape[1];
-    v->t = *x;
-    v->t.ndim = 3;
-    v->shape[0] = n;
-    v->shape[1] = LENGTH;
-    v->shape[2] = c;
-    v->strides[0] = LENGTH * c;
-    v->strides[1] = c;
-    v->strides[2] = 1;
-    v->t.shape = v->shape;
-    v->t.strides = v->strides;
-    return &v->t;
+    return kiln_view_as(v, x, 3, (int64_t[]){n, LENGTH, x->shape[1]});
 }
 
 static void attention(struct pass *p, int64_t layer)
 {
     const struct t5_config *c = &p->s->config;
     int64_t inner = c->heads * c->d_kv;
-    struct view q, k, v, a;
+    kiln_view q, k, v, a;
     char name[96];
     norm(p, part_name(name, sizeof(name), layer, "0.layer_norm"));
     product(p, layer, "0.SelfAttention.q", p->norm, c->d_model, inner, KILN_ACT_NONE, NULL, p->q);

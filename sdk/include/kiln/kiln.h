@@ -26,6 +26,7 @@
 #include <kiln/ext/state.h>
 #include <kiln/ext/trainable.h>
 #include <kiln/ext/weights.h>
+#include <kiln/live.h>
 #include <kiln/node.h>
 
 #endif
