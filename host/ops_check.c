@@ -63,6 +63,7 @@ int check_given(struct check *c, const char *arg, const kiln_tensor *t, int type
         return check_arg(c, 0, arg,
                          types == T_I32   ? "a tensor of type I32"
                          : types == T_F32 ? "a tensor of type F32"
+                         : types == T_F64 ? "a tensor of type F64"
                                           : "a tensor of type F32, F16 or BF16");
     if (ndim == ANY_NDIM ? t->ndim < 1 : t->ndim != ndim) {
         c->code = fail(KILN_ERR_SHAPE, "ops.%s: %s is %s, wants %d dimension%s", c->op, arg,

@@ -21,7 +21,7 @@ struct check {
 };
 const kiln_ops *ops_of(const struct check *c);  // of that device
 
-enum { T_F32 = 1 << KILN_F32, T_I32 = 1 << KILN_I32 };
+enum { T_F32 = 1 << KILN_F32, T_F64 = 1 << KILN_F64, T_I32 = 1 << KILN_I32 };
 enum { T_WEIGHT = T_F32 | 1 << KILN_F16 | 1 << KILN_BF16 };
 enum { ANY_NDIM = -1 };  // 1 or more
 

@@ -85,15 +85,15 @@ static int mse(const kiln_host *h, const kiln_tensor *y, const kiln_tensor *targ
     return ops_of(&c)->mse(h, y, target, loss, dy);
 }
 
-static int adam(const kiln_host *h, const kiln_tensor *grad, double lr, double beta1, double beta2,
-                double eps, int64_t step, kiln_tensor *value, kiln_tensor *m, kiln_tensor *v)
+static int adam(const kiln_host *h, const kiln_tensor *grad, const kiln_tensor *rate, double beta1,
+                double beta2, double eps, kiln_tensor *value, kiln_tensor *m, kiln_tensor *v)
 {
     struct check c = {.op = "adam"};
     if (!check_given(&c, "value", value, T_F32, ANY_NDIM) || !check_like(&c, "grad", grad, value) ||
         !check_like(&c, "m", m, value) || !check_like(&c, "v", v, value) ||
-        !check_arg(&c, step >= 1, "step", "a number of at least 1"))
+        !check_shape(&c, "rate", rate, T_F64, 1, (int64_t[]){2}))
         return c.code;
-    return ops_of(&c)->adam(h, grad, lr, beta1, beta2, eps, step, value, m, v);
+    return ops_of(&c)->adam(h, grad, rate, beta1, beta2, eps, value, m, v);
 }
 
 void ops_check_train(kiln_ops *ops)

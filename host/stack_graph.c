@@ -9,59 +9,42 @@
 #include "error.h"
 #include "finite.h"
 #include "query.h"
-#include "runtime.h"
-#include "twin.h"
-
-enum stage { COLD, WARM, READY, NEVER };
+#include "recorded.h"
 
 struct graph {
+    struct recorded recorded;  // first: what recorded.c holds
     int64_t shape[4];
     uint32_t *variant;  // [n_layers]
-    enum stage stage;
-    struct twin_graph recorded;
     kiln_tensor *x;     // its place
     kiln_estimate out;  // of the last replay
     struct finite_record finite;
     uint32_t converted;
-    struct graph *next;            // of the stack
-    struct graph *before, *after;  // of all stacks
+    struct graph *next;
 };
-static struct graph *all;
 
-static void forget(struct graph *g, enum stage stage)
+static void let_go(struct recorded *r)
 {
-    // Its memory goes back when what lies in it was let go.
+    struct graph *g = (struct graph *)(void *)r;
     estimate_free(&g->out);
     tensor_unref(g->x);
     tensor_unref(g->finite.flag);
-    twin_graph_drop(&g->recorded);
     g->x = NULL;
     g->finite = (struct finite_record){0};
-    g->stage = stage;
-}
-
-// What a graph keeps is missed elsewhere: there is no memory for them.
-static void shortage(void)
-{
-    for (struct graph *g = all; g; g = g->after)
-        forget(g, NEVER);
 }
 
 void graph_forget(struct stack *k)
 {
     for (struct graph *g = k->graph; g; g = g->next)
-        forget(g, g->stage == NEVER ? NEVER : COLD);
+        if (g->recorded.stage != RECORDED_NEVER)
+            recorded_forget(&g->recorded, RECORDED_COLD);
 }
 
 void graph_free(struct stack *k)
 {
-    graph_forget(k);
     while (k->graph) {
         struct graph *g = k->graph;
         k->graph = g->next;
-        *(g->before ? &g->before->after : &all) = g->after;
-        if (g->after)
-            g->after->before = g->before;
+        recorded_remove(&g->recorded);
         free(g->variant);
         free(g);
     }
@@ -69,16 +52,10 @@ void graph_free(struct stack *k)
 
 // ---- which --------------------------------------------------------------------------------------
 
-static int is_wanted(void)
-{
-    const char *word = getenv("KILN_CUDA_GRAPHS");
-    return !word || strcmp(word, "0") != 0;
-}
-
 static int may_be_recorded(const struct stack *k)
 {
     const uint32_t both = KILN_NODE_ANY_DEVICE | KILN_NODE_CAPTURABLE;
-    if (runtime.device == KILN_DEVICE_CPU || !twin_can_record() || !is_wanted())
+    if (!recorded_wanted())
         return 0;
     for (size_t i = 0; i < k->n_layers; i++)
         if ((instance_node(k->layer[i]->instance)->flags & both) != both)
@@ -113,11 +90,9 @@ static struct graph *find(struct stack *k, const kiln_query *q)
     for (size_t i = 0; i < k->n_layers; i++)
         g->variant[i] = variant_of(k->layer[i], q);
     g->next = k->graph;
-    g->after = all;
-    if (all)
-        all->before = g;
-    all = k->graph = g;
-    twin_on_shortage(shortage);
+    k->graph = g;
+    g->recorded.let_go = let_go;
+    recorded_add(&g->recorded);
     return g;
 }
 
@@ -139,7 +114,7 @@ static int record(struct stack *k, struct graph *g, const kiln_query *q)
     e = e ? e : tensor_new_on(KILN_DEVICE_CUDA, KILN_F32, 4, g->shape, &x);
     g->x = e ? NULL : tensor_taken(x);
     e = e ? e : finite_record_begin(&g->finite);
-    if (!e && !g->x)  // shortage() was there
+    if (!e && !g->x)  // it was given up meanwhile
         e = KILN_ERR_MEMORY;
     e = e ? e : twin_record_begin();
     if (!e) {
@@ -147,11 +122,11 @@ static int record(struct stack *k, struct graph *g, const kiln_query *q)
         k->converted = 0;
         e = stack_answer(k, &own, &g->out);
         g->converted = k->converted;
-        int ended = twin_record_end(!e, &g->recorded);
+        int ended = twin_record_end(!e, &g->recorded.graph);
         e = e ? e : ended;
     }
     finite_record_end();
-    g->stage = READY;
+    g->recorded.stage = RECORDED_READY;
     return e;
 }
 
@@ -179,22 +154,22 @@ static int copy_out(const kiln_tensor *from, kiln_tensor *to)
     return from ? tensor_copy_into(to, from) : KILN_OK;
 }
 
-// KILN_END: shortage() has dropped it. What asks for memory comes first.
+// KILN_END: it was given up, as memory is short. What asks for memory comes first.
 static int replay(struct stack *k, struct graph *g, const kiln_query *q, kiln_estimate *out)
 {
     kiln_tensor *from, *to;
     int e = new_like(g->out.value, &out->value);
-    if (!e && g->stage == READY)
+    if (!e && g->recorded.stage == RECORDED_READY)
         e = new_like(g->out.var, &out->var);
-    if (!e && g->stage == READY)
+    if (!e && g->recorded.stage == RECORDED_READY)
         e = finite_reserve(&g->finite);
-    if (!e && g->stage == READY)
+    if (!e && g->recorded.stage == RECORDED_READY)
         e = bring_inputs(k, q, &from);
-    if (!e && g->stage != READY)
+    if (!e && g->recorded.stage != RECORDED_READY)
         e = KILN_END;
     e = e ? e : tensor_on(g->x, KILN_DEVICE_CUDA, TENSOR_WRITE, &to);
     e = e ? e : tensor_copy_raw(to, from);
-    e = e ? e : twin_replay(&g->recorded);
+    e = e ? e : twin_replay(&g->recorded.graph);
     e = e ? e : finite_replayed(&g->finite);
     e = e ? e : copy_out(g->out.value, out->value);
     e = e ? e : copy_out(g->out.var, out->var);
@@ -209,18 +184,18 @@ int graph_answer(struct stack *k, const kiln_query *q, kiln_estimate *out)
     if (!may_be_recorded(k))
         return stack_answer(k, q, out);
     struct graph *g = find(k, q);
-    if (g->stage == WARM && record(k, g, q)) {
+    if (g->recorded.stage == RECORDED_WARM && record(k, g, q)) {
         // As it is, then; and what was made, but never filled, goes.
-        forget(g, NEVER);
+        recorded_forget(&g->recorded, RECORDED_NEVER);
         stack_cond_free(k);
     }
-    if (g->stage == READY && goes_at(g, &k->levels.level[0])) {
+    if (g->recorded.stage == RECORDED_READY && goes_at(g, &k->levels.level[0])) {
         int e = replay(k, g, q, out);
         if (e != KILN_END)
             return e;
     }
     int e = stack_answer(k, q, out);
-    if (!e && g->stage == COLD)
-        g->stage = WARM;
+    if (!e && g->recorded.stage == RECORDED_COLD)
+        g->recorded.stage = RECORDED_WARM;
     return e;
 }

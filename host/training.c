@@ -1,43 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "training.h"
 
-#include <kiln/ext/trainable.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "draw.h"
-#include "embed.h"
 #include "error.h"
 #include "progress.h"
 #include "runtime.h"
 #include "sample.h"
-#include "stack.h"
-
-struct data {  // a document of the data set, alive until the training ends
-    struct state *state;
-    kiln_rows *rows;
-    const char **prompt;
-};
-
-struct job {
-    kiln_training training;  // first: what the trainer holds
-    struct stage *stage;
-    struct state *first;  // the State that goes on, without its image
-    struct data *data;
-    size_t n_data;
-    struct instance *net, *trainer;
-    const kiln_trainable *trainable;
-    struct pending *line;
-    struct context net_context;
-    const kiln_tensor **lent;
-    size_t n_lent;
-    char *path;
-};
-
-static struct job *job_of(const kiln_training *t)
-{
-    return (struct job *)(uintptr_t)t;
-}
+#include "training_job.h"
 
 static const kiln_rows *lend_data(struct job *j, struct state *s)
 {
@@ -81,78 +53,6 @@ static int job_next(const kiln_training *t, const kiln_rows **rows, const kiln_t
     *rows = lend_data(j, s);
     *image = side;
     return e;
-}
-
-// One row of every tensor that the net wants of a prompt.
-static int stack_cond_rows(struct job *j, const char *const *prompt, int64_t n, kiln_tensor **cond)
-{
-    const kiln_net *net = j->training.net;
-    int e = KILN_OK;
-    for (int64_t i = 0; i < n && !e; i++) {
-        int64_t handle = prompt_handle(prompt && prompt[i] ? prompt[i] : "");
-        e = embed_plain(j->first, j->net, handle);
-        if (e)
-            return e;
-        kiln_tensor *const *one = NULL;
-        for (size_t k = 0; k < j->net->n_cond && !one; k++)
-            if (j->net->cond[k].prompt == handle)
-                one = j->net->cond[k].tensor;
-        for (uint32_t k = 0; k < net->n_cond && !e; k++) {
-            int64_t shape[TENSOR_MAX_DIM] = {n};
-            for (int32_t d = 0; d < one[k]->ndim; d++)
-                shape[d + 1] = one[k]->shape[d];
-            if (!i)
-                e = tensor_new(tensor_dtype(one[k]), one[k]->ndim + 1, shape, &cond[k]);
-            e = e ? e : tensor_home(one[k]);
-            if (!e)
-                memcpy((char *)tensor_data(cond[k]) + (size_t)i * tensor_bytes(one[k]),
-                       tensor_data(one[k]), tensor_bytes(one[k]));
-        }
-    }
-    return e;
-}
-
-static int job_forward(const kiln_training *t, const kiln_tensor *x, const double *times,
-                       const char *const *prompt, kiln_tensor *out)
-{
-    struct job *j = job_of(t);
-    int64_t n = x->shape[0];
-    struct instance *net = j->net;
-    struct levels levels = {0};
-    struct level_sides sides;
-    kiln_query q = {.size = sizeof(q), .net = t->net, .prompt = -1};
-    kiln_tensor **cond = xcalloc(t->net->n_cond, sizeof(kiln_tensor *));
-    const kiln_tensor **side = xcalloc(t->net->n_cond, sizeof(kiln_tensor *));
-    kiln_level *level = xcalloc((size_t)n, sizeof(*level));
-    for (int64_t i = 0; i < n; i++)
-        level[i] = kiln_level_at(t->net, times[i]);
-    int e = levels_set(&levels, n, level);
-    e = e ? e : levels_on(&levels, n, instance_device(net), &sides, &q);
-    if (!e && t->net->n_cond)
-        e = stack_cond_rows(j, prompt, n, cond);
-    for (uint32_t k = 0; k < t->net->n_cond && !e; k++)
-        side[k] = cond[k];
-    e = e ? e : instance_inputs(net, side, t->net->n_cond);
-    if (!e) {
-        q.x = x;
-        q.cond = side;
-        instance_enter(net, &j->net_context);
-        e = instance_leave(net, j->trainable->forward(net->self, &q, out));
-    }
-    for (uint32_t k = 0; k < t->net->n_cond; k++)
-        tensor_unref(cond[k]);
-    free(cond);
-    free(side);
-    free(level);
-    levels_free(&levels);
-    return e;
-}
-
-static int job_backward(const kiln_training *t, const kiln_tensor *dout)
-{
-    struct job *j = job_of(t);
-    instance_enter(j->net, &j->net_context);
-    return instance_leave(j->net, j->trainable->backward(j->net->self, dout));
 }
 
 static int job_draws(const kiln_training *t, const char *name, const kiln_tensor **out)
@@ -226,6 +126,7 @@ static int begin(struct job *j, struct bound *b)
     t->backward = job_backward;
     t->draws = job_draws;
     t->done = job_done;
+    t->step = job_step;
     t->keyed = !strcmp(s->rng, "kiln");
     if (!e) {
         instance_enter(j->net, &j->net_context);
@@ -238,6 +139,7 @@ static int begin(struct job *j, struct bound *b)
 
 static void job_free(struct job *j)
 {
+    job_free_steps(j);
     instance_free(j->trainer);
     instance_free(j->net);
     for (size_t i = 0; i < j->n_data; i++) {

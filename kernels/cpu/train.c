@@ -288,9 +288,10 @@ static int adam_chunk(void *ctx, int64_t begin, int64_t end, int64_t chunk)
     return KILN_OK;
 }
 
-static int adam(const kiln_host *h, const kiln_tensor *grad, double lr, double beta1, double beta2,
-                double eps, int64_t step, kiln_tensor *value, kiln_tensor *m, kiln_tensor *v)
+static int adam(const kiln_host *h, const kiln_tensor *grad, const kiln_tensor *rate, double beta1,
+                double beta2, double eps, kiln_tensor *value, kiln_tensor *m, kiln_tensor *v)
 {
+    const double *of_step = kiln_f64(rate);
     struct adam_job job = {
         .grad = kiln_f32(grad),
         .value = kiln_f32(value),
@@ -300,8 +301,8 @@ static int adam(const kiln_host *h, const kiln_tensor *grad, double lr, double b
         .rest1 = (float)(1 - beta1),
         .beta2 = (float)beta2,
         .rest2 = (float)(1 - beta2),
-        .rate = (float)(lr / (1 - pow(beta1, (double)step))),
-        .correction = (float)sqrt(1 - pow(beta2, (double)step)),
+        .rate = (float)of_step[0],
+        .correction = (float)of_step[1],
         .eps = (float)eps,
     };
     return each(h, kiln_numel(value), grain_of(1), adam_chunk, &job);

@@ -327,8 +327,9 @@ int mse(const kiln_host *h, const kiln_tensor *y, const kiln_tensor *target, kil
 // In double, as a parameter may be moved by far less than its size.
 struct adam_body {
     const float *grad;
+    const double *rate;
     float *value, *m, *v;
-    double rate, beta1, beta2, eps, correction;
+    double beta1, beta2, eps;
     ON_DEVICE void at(int64_t i) const
     {
         double g = (double)grad[i];
@@ -336,18 +337,16 @@ struct adam_body {
         double second = beta2 * (double)v[i] + (1 - beta2) * g * g;
         m[i] = (float)first;
         v[i] = (float)second;
-        value[i] = (float)((double)value[i] - rate * first / (sqrt(second) / correction + eps));
+        value[i] = (float)((double)value[i] - rate[0] * first / (sqrt(second) / rate[1] + eps));
     }
 };
 
-int adam(const kiln_host *h, const kiln_tensor *grad, double lr, double beta1, double beta2,
-         double eps, int64_t step, kiln_tensor *value, kiln_tensor *m, kiln_tensor *v)
+int adam(const kiln_host *h, const kiln_tensor *grad, const kiln_tensor *rate, double beta1,
+         double beta2, double eps, kiln_tensor *value, kiln_tensor *m, kiln_tensor *v)
 {
-    double rate = lr / (1 - pow(beta1, (double)step));
-    double correction = sqrt(1 - pow(beta2, (double)step));
     return for_each(
         h, kiln_numel(value),
-        adam_body{f32(grad), f32(value), f32(m), f32(v), rate, beta1, beta2, eps, correction});
+        adam_body{f32(grad), data<double>(rate), f32(value), f32(m), f32(v), beta1, beta2, eps});
 }
 
 }  // namespace

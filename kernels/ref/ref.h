@@ -131,7 +131,7 @@ int ref_affine_grad(const kiln_host *h, const kiln_tensor *x, const kiln_tensor 
 int ref_avg_pool_grad(const kiln_host *h, int k, const kiln_tensor *dout, kiln_tensor *dx);
 int ref_mse(const kiln_host *h, const kiln_tensor *y, const kiln_tensor *target, kiln_tensor *loss,
             kiln_tensor *dy);
-int ref_adam(const kiln_host *h, const kiln_tensor *grad, double lr, double beta1, double beta2,
-             double eps, int64_t step, kiln_tensor *value, kiln_tensor *m, kiln_tensor *v);
+int ref_adam(const kiln_host *h, const kiln_tensor *grad, const kiln_tensor *rate, double beta1,
+             double beta2, double eps, kiln_tensor *value, kiln_tensor *m, kiln_tensor *v);
 
 #endif

@@ -137,12 +137,11 @@ int ref_mse(const kiln_host *h, const kiln_tensor *y, const kiln_tensor *target,
     return KILN_OK;
 }
 
-int ref_adam(const kiln_host *h, const kiln_tensor *grad, double lr, double beta1, double beta2,
-             double eps, int64_t step, kiln_tensor *value, kiln_tensor *m, kiln_tensor *v)
+int ref_adam(const kiln_host *h, const kiln_tensor *grad, const kiln_tensor *rate, double beta1,
+             double beta2, double eps, kiln_tensor *value, kiln_tensor *m, kiln_tensor *v)
 {
     int64_t size = kiln_numel(value);
-    double rate = lr / (1 - pow(beta1, (double)step));
-    double correction = sqrt(1 - pow(beta2, (double)step));
+    const double *of_step = kiln_f64(rate);
     (void)h;
     for (int64_t i = 0; i < size; i++) {
         double g = (double)kiln_f32(grad)[i];
@@ -150,7 +149,7 @@ int ref_adam(const kiln_host *h, const kiln_tensor *grad, double lr, double beta
         double second = beta2 * (double)kiln_f32(v)[i] + (1 - beta2) * g * g;
         kiln_f32(m)[i] = (float)first;
         kiln_f32(v)[i] = (float)second;
-        double moved = rate * first / (sqrt(second) / correction + eps);
+        double moved = of_step[0] * first / (sqrt(second) / of_step[1] + eps);
         kiln_f32(value)[i] = (float)((double)kiln_f32(value)[i] - moved);
     }
     return KILN_OK;

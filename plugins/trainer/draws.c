@@ -119,29 +119,33 @@ int epoch_order(struct train *s, int64_t epoch)
     return e;
 }
 
-static int pick_images(struct train *s, struct batch *b)
+static int order_of_epoch(struct train *s)
 {
     int64_t batch = s->base.args[P_BATCH].i, first = s->step % s->per_epoch * batch;
-    b->index = calloc((size_t)batch, sizeof(*b->index));
-    if (!b->index)
-        return out_of_memory(s);
-    if (!s->given_order) {
-        int e = epoch_order(s, s->step / s->per_epoch);
-        b->n = s->data.n - first < batch ? s->data.n - first : batch;
-        for (int64_t i = 0; i < b->n && !e; i++)
-            b->index[i] = s->order[first + i];
-        return e;
-    }
+    int e = epoch_order(s, s->step / s->per_epoch);
+    e = e ? e : batch_of(s, s->data.n - first < batch ? s->data.n - first : batch);
+    for (int64_t i = 0; !e && i < s->batch->n; i++)
+        s->batch->index[i] = s->order[first + i];
+    return e;
+}
+
+static int pick_images(struct train *s)
+{
+    if (!s->given_order)
+        return order_of_epoch(s);
+    int64_t batch = s->base.args[P_BATCH].i, n = 0;
     const int64_t *row = (const int64_t *)elements(s->given_order) + s->step * batch;
-    for (; b->n < batch && row[b->n] >= 0; b->n++) {
-        b->index[b->n] = row[b->n];
-        if (row[b->n] >= s->data.n)
+    for (; n < batch && row[n] >= 0; n++)
+        if (row[n] >= s->data.n)
             return kiln_fail(&s->base, KILN_ERR_ARG, "'train.order' names image %lld of %lld",
-                             (long long)row[b->n], (long long)s->data.n);
-    }
-    return b->n ? KILN_OK
-                : kiln_fail(&s->base, KILN_ERR_ARG, "'train.order' has no image for step %lld",
-                            (long long)s->step + 1);
+                             (long long)row[n], (long long)s->data.n);
+    if (!n)
+        return kiln_fail(&s->base, KILN_ERR_ARG, "'train.order' has no image for step %lld",
+                         (long long)s->step + 1);
+    int e = batch_of(s, n);
+    if (!e)
+        memcpy(s->batch->index, row, (size_t)n * sizeof(*row));
+    return e;
 }
 
 // A number of [0,1) for each row, of its image and the step.
@@ -194,47 +198,27 @@ static int pick_prompts(struct train *s, struct batch *b, const double *step)
     return e;
 }
 
-// Fills a new host tensor of b's rows, then hands it to where nets run.
-static int to_device(struct train *s, kiln_tensor *host, kiln_tensor **out)
+static int pick_noise(struct train *s, struct batch *b, const double *step)
 {
-    const kiln_host *h = s->base.host;
-    if (!h->device || h->device->device.type == KILN_DEVICE_CPU) {
-        *out = host;
-        return KILN_OK;
-    }
-    int e = h->tensor_new(h, h->device, KILN_F32, host->ndim, host->shape, out);
-    e = e ? e : h->tensor_copy(h, *out, host);
-    h->tensor_free(h, host);
-    return e;
-}
-
-static int pick_noise(struct train *s, struct batch *b, const double *step, const int64_t *shape)
-{
-    const kiln_host *h = s->base.host;
-    int64_t size = shape[1] * shape[2] * shape[3];
-    kiln_tensor *noise;
-    int e = h->tensor_new(h, NULL, KILN_F32, 4, shape, &noise);
+    int64_t size = kiln_numel(b->noise);
+    kiln_tensor *to;
+    if (!s->given_noise)
+        return s->base.host->normal(s->base.host, USE_NOISE, b->index, step, b->noise);
+    int e = fill_begin(s, b->noise, &to);
     if (e)
         return e;
-    if (s->given_noise)
-        memcpy(kiln_f32(noise), kiln_f32(s->given_noise) + s->step * s->base.args[P_BATCH].i * size,
-               (size_t)(b->n * size) * sizeof(float));
-    else
-        e = h->normal(h, USE_NOISE, b->index, step, noise);
-    if (e)
-        h->tensor_free(h, noise);
-    return e ? e : to_device(s, noise, &b->noise);
+    memcpy(kiln_f32(to),
+           kiln_f32(s->given_noise) + s->step * s->base.args[P_BATCH].i * (size / b->n),
+           (size_t)size * sizeof(float));
+    return fill_end(s, b->noise, to);
 }
 
-static int gather(struct train *s, struct batch *b, const int64_t *shape)
+static int gather(struct train *s, struct batch *b)
 {
-    const kiln_host *h = s->base.host;
-    int64_t size = shape[1] * shape[2] * shape[3];
+    int64_t size = kiln_numel(b->clean) / b->n;
     kiln_tensor *clean;
-    int e = h->tensor_new(h, NULL, KILN_F32, 4, shape, &clean);
-    if (e)
-        return e;
-    for (int64_t k = 0; k < b->n; k++) {
+    int e = fill_begin(s, b->clean, &clean);
+    for (int64_t k = 0; k < b->n && !e; k++) {
         const struct example *from = &s->data.example[b->index[k]];
         float *to = kiln_f32(clean) + k * size;
         if (from->scale == 1 && from->shift == 0)
@@ -243,72 +227,51 @@ static int gather(struct train *s, struct batch *b, const int64_t *shape)
             for (int64_t i = 0; i < size; i++)
                 to[i] = (float)((double)from->x[i] * from->scale + from->shift);
     }
-    return to_device(s, clean, &b->clean);
+    return e ? e : fill_end(s, b->clean, clean);
+}
+
+static kiln_level level_of(const struct train *s, double t)
+{
+    const kiln_net *net = s->job->net;
+    if (s->base.args[P_OBJECTIVE].i == OBJECTIVE_EPS)
+        return kiln_level_at(net, t);
+    kiln_level l = {t, 1, t};
+    if (s->base.args[P_OBJECTIVE].i == OBJECTIVE_FLOW) {
+        l.sigma = (t - (double)net->t_first + 1) / (double)net->n_t;
+        l.alpha = 1 - l.sigma;
+    }
+    return l;
 }
 
 static int levels(struct train *s, struct batch *b)
 {
-    const kiln_host *h = s->base.host;
-    const kiln_net *net = s->job->net;
-    kiln_tensor *alpha = NULL, *sigma = NULL;
-    int e = h->tensor_new(h, NULL, KILN_F32, 1, &b->n, &alpha);
-    e = e ? e : h->tensor_new(h, NULL, KILN_F32, 1, &b->n, &sigma);
-    for (int64_t i = 0; i < b->n && !e; i++) {
-        kiln_level l = {b->t[i], 1, b->t[i]};
-        if (s->base.args[P_OBJECTIVE].i == OBJECTIVE_EPS)
-            l = kiln_level_at(net, b->t[i]);
-        if (s->base.args[P_OBJECTIVE].i == OBJECTIVE_FLOW) {
-            l.sigma = (b->t[i] - (double)net->t_first + 1) / (double)net->n_t;
-            l.alpha = 1 - l.sigma;
-        }
-        kiln_f32(alpha)[i] = (float)l.alpha;
-        kiln_f32(sigma)[i] = (float)l.sigma;
-    }
-    if (e) {
-        h->tensor_free(h, alpha);
-        h->tensor_free(h, sigma);
-        return e;
-    }
-    e = to_device(s, alpha, &b->alpha);
-    if (e) {
-        h->tensor_free(h, sigma);
-        return e;
-    }
-    return to_device(s, sigma, &b->sigma);
+    kiln_tensor *alpha, *sigma;
+    int e = fill_begin(s, b->alpha, &alpha);
+    for (int64_t i = 0; i < b->n && !e; i++)
+        kiln_f32(alpha)[i] = (float)level_of(s, b->t[i]).alpha;
+    e = e ? e : fill_end(s, b->alpha, alpha);
+    e = e ? e : fill_begin(s, b->sigma, &sigma);
+    for (int64_t i = 0; i < b->n && !e; i++)
+        kiln_f32(sigma)[i] = (float)level_of(s, b->t[i]).sigma;
+    return e ? e : fill_end(s, b->sigma, sigma);
 }
 
-int batch_draw(struct train *s, struct batch *b)
+int batch_draw(struct train *s)
 {
-    const kiln_net *net = s->job->net;
-    int e = pick_images(s, b);
+    int e = pick_images(s);
     if (e)
         return e;
-    const int64_t shape[] = {b->n, net->chw[0], net->chw[1], net->chw[2]};
+    struct batch *b = s->batch;
     double *step = calloc((size_t)b->n, sizeof(*step));
-    b->t = calloc((size_t)b->n, sizeof(*b->t));
-    b->prompt = calloc((size_t)b->n, sizeof(*b->prompt));
-    if (!step || !b->t || !b->prompt)
-        e = out_of_memory(s);
-    for (int64_t i = 0; i < b->n && !e; i++)
+    if (!step)
+        return out_of_memory(s);
+    for (int64_t i = 0; i < b->n; i++)
         step[i] = (double)s->step;
-    e = e ? e : pick_levels(s, b, step);
-    e = e ? e : pick_noise(s, b, step, shape);
+    e = pick_levels(s, b, step);
+    e = e ? e : pick_noise(s, b, step);
     e = e ? e : pick_prompts(s, b, step);
-    e = e ? e : gather(s, b, shape);
+    e = e ? e : gather(s, b);
     e = e ? e : levels(s, b);
     free(step);
     return e;
-}
-
-void batch_free(struct train *s, struct batch *b)
-{
-    const kiln_host *h = s->base.host;
-    h->tensor_free(h, b->alpha);
-    h->tensor_free(h, b->sigma);
-    h->tensor_free(h, b->clean);
-    h->tensor_free(h, b->noise);
-    free(b->index);
-    free(b->t);
-    free(b->prompt);
-    *b = (struct batch){0};
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 trainer_sources = \
-	plugins/trainer/checkpoint.c \
+	plugins/trainer/batch.c plugins/trainer/checkpoint.c \
 	plugins/trainer/data.c \
 	plugins/trainer/digits.c \
 	plugins/trainer/draw.c \

@@ -80,80 +80,70 @@ static int moments(struct train *s)
         e = e ? e : h->tensor_copy(h, s->v[i], zero);
         h->tensor_free(h, zero);
     }
-    return e;
-}
-
-// The tensors that a step makes beside its batch.
-struct work {
-    kiln_tensor *x, *target, *y, *dy, *loss, *loss_host;
-};
-
-static int work_new(struct train *s, const struct batch *b, struct work *w)
-{
-    const kiln_host *h = s->base.host;
-    static const int64_t one[] = {1};
-    int e = kiln_new_like(h, b->clean, &w->x);
-    e = e ? e : kiln_new_like(h, b->clean, &w->target);
-    e = e ? e : kiln_new_like(h, b->clean, &w->y);
-    e = e ? e : kiln_new_like(h, b->clean, &w->dy);
-    e = e ? e : h->tensor_new(h, b->clean, KILN_F32, 1, one, &w->loss);
-    return e ? e : h->tensor_new(h, NULL, KILN_F32, 1, one, &w->loss_host);
-}
-
-static void work_free(struct train *s, struct work *w)
-{
-    const kiln_host *h = s->base.host;
-    h->tensor_free(h, w->x);
-    h->tensor_free(h, w->target);
-    h->tensor_free(h, w->y);
-    h->tensor_free(h, w->dy);
-    h->tensor_free(h, w->loss);
-    h->tensor_free(h, w->loss_host);
+    static const int64_t two = 2, losses = LOSSES;
+    e = e ? e : h->tensor_new(h, h->device, KILN_F64, 1, &two, &s->rate);
+    return e ? e : h->tensor_new(h, h->device, KILN_F32, 1, &losses, &s->losses);
 }
 
 // x_t, and what the net shall answer to it.
-static int noised(struct train *s, const struct batch *b, struct work *w,
-                  const kiln_tensor **target)
+static int noised(struct train *s, const struct batch *b, const kiln_tensor **target)
 {
     const kiln_tensor *level[] = {b->alpha, b->sigma}, *parts[] = {b->clean, b->noise};
-    int e = s->ops->combine(s->base.host, 2, (const double[]){1, 1}, level, parts, w->x);
+    int e = s->ops->combine(s->base.host, 2, (const double[]){1, 1}, level, parts, b->x);
     *target = s->base.args[P_OBJECTIVE].i == OBJECTIVE_EPS ? b->noise : b->clean;
     if (e || s->base.args[P_OBJECTIVE].i != OBJECTIVE_FLOW)
         return e;
-    *target = w->target;
-    return s->ops->combine(s->base.host, 2, (const double[]){-1, 1}, NULL, parts, w->target);
+    *target = b->flow;
+    return s->ops->combine(s->base.host, 2, (const double[]){-1, 1}, NULL, parts, b->flow);
 }
 
-static int update(struct train *s, double lr)
+static int update(struct train *s)
 {
     int e = KILN_OK;
     for (uint32_t i = 0; i < s->job->n_weights && !e; i++) {
         const kiln_weight *w = &s->job->weight[i];
         if (!(w->flags & KILN_WEIGHT_BUFFER))
-            e = s->ops->adam(s->base.host, w->grad, lr, beta1, beta2, adam_eps, s->step + 1,
-                             w->value, s->m[i], s->v[i]);
+            e = s->ops->adam(s->base.host, w->grad, s->rate, beta1, beta2, adam_eps, w->value,
+                             s->m[i], s->v[i]);
     }
     return e;
 }
 
-static int learn(struct train *s, const struct batch *b, struct work *w, double lr, double *loss)
+// The same for each batch of as many rows: it may be recorded.
+static int step(void *ctx)
 {
-    const kiln_host *h = s->base.host;
+    struct train *s = ctx;
+    const struct batch *b = s->batch;
     const kiln_training *job = s->job;
     const kiln_tensor *target;
-    int e = work_new(s, b, w);
-    e = e ? e : noised(s, b, w, &target);
-    e = e ? e : job->forward(job, w->x, b->t, job->net->n_cond ? b->prompt : NULL, w->y);
-    e = e ? e : s->ops->mse(h, w->y, target, w->loss, w->dy);
-    e = e ? e : h->tensor_copy(h, w->loss_host, w->loss);
+    int e = noised(s, b, &target);
+    e = e ? e : job->forward(job, b->x, NULL, NULL, b->y);
+    e = e ? e : s->ops->mse(s->base.host, b->y, target, b->loss, b->dy);
+    e = e ? e : job->backward(job, b->dy);
+    return e ? e : update(s);
+}
+
+static int set_rate(struct train *s, double lr)
+{
+    const double n = (double)s->step + 1;
+    kiln_tensor *host;
+    int e = fill_begin(s, s->rate, &host);
     if (e)
         return e;
-    *loss = (double)kiln_f32(w->loss_host)[0];
-    if (!isfinite(*loss))
-        return kiln_fail(&s->base, KILN_ERR_ARG, "the loss is %g at step %lld: try a smaller lr",
-                         *loss, (long long)s->step + 1);
-    e = job->backward(job, w->dy);
-    return e ? e : update(s, lr);
+    kiln_f64(host)[0] = lr / (1 - pow(beta1, n));
+    kiln_f64(host)[1] = sqrt(1 - pow(beta2, n));
+    return fill_end(s, s->rate, host);
+}
+
+static int learn(struct train *s, double lr)
+{
+    const kiln_training *job = s->job;
+    int e = batch_draw(s);
+    e = e ? e : set_rate(s, lr);
+    e = e ? e
+          : job->step(job, s->batch->n, s->batch->t, job->net->n_cond ? s->batch->prompt : NULL,
+                      step, s);
+    return e ? e : loss_keep(s);
 }
 
 static int is_kept(const struct train *s, int64_t epoch)
@@ -171,17 +161,19 @@ struct meter {
     int64_t images;
 };
 
-static int note(struct train *s, struct meter *m, int64_t n, double loss, double lr)
+static int note(struct train *s, struct meter *m, double lr)
 {
     int64_t epoch = (s->step - 1) / s->per_epoch + 1, every = s->base.args[P_EVERY].i;
-    double now = seconds();
+    const int due = s->step == 1 || s->step % every == 0 || s->step == s->steps;
+    const int at_hand = kiln_f32(s->losses) != NULL;  // in host memory: nobody waits for it
     char text[120];
-    m->images += n;
+    int e = due || at_hand ? loss_read(s) : KILN_OK;
+    double now = seconds();
+    m->images += s->batch->n;
     if (now > m->since)
         m->images_s = (double)m->images / (now - m->since);
-    int e = KILN_OK;
-    if (s->step == 1 || s->step % every == 0 || s->step == s->steps) {
-        const struct record row = {(double)s->step, (double)epoch, loss, lr, m->images_s};
+    if (!e && due) {
+        const struct record row = {(double)s->step, (double)epoch, s->loss, lr, m->images_s};
         e = record_add(s, &row);
         m->since = now;
         m->images = 0;
@@ -193,7 +185,7 @@ static int note(struct train *s, struct meter *m, int64_t n, double loss, double
     if (e)
         return e;
     snprintf(text, sizeof(text), "epoch %lld/%lld step %lld loss %.4g lr %.3g %.0f images/s",
-             (long long)epoch, (long long)s->base.args[P_EPOCHS].i, (long long)s->step, loss, lr,
+             (long long)epoch, (long long)s->base.args[P_EPOCHS].i, (long long)s->step, s->loss, lr,
              m->images_s);
     return s->base.host->progress(s->base.host, (double)s->step / (double)s->steps, text);
 }
@@ -202,20 +194,23 @@ static int note(struct train *s, struct meter *m, int64_t n, double loss, double
 static int save(struct train *s)
 {
     int64_t epoch = s->step / s->per_epoch;
-    int ends = s->step % s->per_epoch == 0, last = s->step == s->steps, e = KILN_OK;
-    if (ends && is_kept(s, epoch))
+    int ends = s->step % s->per_epoch == 0, last = s->step == s->steps;
+    if (!ends && !last && seconds() - s->saved_at < CHECKPOINT_SECONDS)
+        return KILN_OK;
+    int e = loss_read(s);  // nothing is written of a net that was lost
+    if (!e && ends && is_kept(s, epoch))
         e = keep_epoch(s, epoch);
     if (!e && last)
         e = write_weights(s, s->base.args[P_OUT].s);
-    if (!e && (ends || last || seconds() - s->saved_at >= CHECKPOINT_SECONDS))
-        e = checkpoint_write(s);
-    return e;
+    return e ? e : checkpoint_write(s);
 }
 
 // A step that was interrupted has moved the running statistics, so only whole steps are saved.
 static int interrupted(struct train *s, int whole)
 {
-    int e = whole && s->saved_step != s->step ? checkpoint_write(s) : KILN_OK;
+    int e = KILN_OK;
+    if (whole && s->saved_step != s->step)
+        e = (e = loss_read(s)) ? e : checkpoint_write(s);
     if (e)
         return e;
     if (s->saved_step < 0)
@@ -235,18 +230,11 @@ static int steps(struct train *s)
 {
     struct meter m = {.since = seconds()};
     while (s->step < s->steps) {
-        double lr = rate(s, s->step / s->per_epoch), loss = 0;
-        struct batch b = {0};
-        struct work w = {0};
-        int e = batch_draw(s, &b);
-        e = e ? e : learn(s, &b, &w, lr, &loss);
-        int64_t n = b.n;
-        work_free(s, &w);
-        batch_free(s, &b);
+        double lr = rate(s, s->step / s->per_epoch);
+        int e = learn(s, lr);
         if (e)
             return e == KILN_ERR_CANCEL ? interrupted(s, 0) : e;
-        s->step++;
-        int cancelled = note(s, &m, n, loss, lr);
+        int cancelled = note(s, &m, lr);
         if (cancelled && cancelled != KILN_ERR_CANCEL)
             return cancelled;
         e = save(s);
@@ -290,6 +278,9 @@ static int train(kiln_self *self, const kiln_training *job)
     }
     free(s->m);
     free(s->v);
+    h->tensor_free(h, s->rate);
+    h->tensor_free(h, s->losses);
+    batches_free(s);
     free(s->order);
     free(s->checkpoint);
     record_free(s);
@@ -301,7 +292,7 @@ static int train(kiln_self *self, const kiln_training *job)
 static const kiln_trainer_ops ops = {.size = sizeof(ops), .train = train};
 const kiln_node train_node = {
     .size = sizeof(train_node),
-    .flags = KILN_NODE_ANY_DEVICE,
+    .flags = KILN_NODE_ANY_DEVICE | KILN_NODE_CAPTURABLE,
     .name = "train",
     .summary = "train the net named before on all images that come in",
     .example = "digits train images=0:2560 ! mnist-unet arch=class hidden=16 ! train "

@@ -57,6 +57,11 @@ struct train {
     uint32_t draws_digest;  // of the first epoch's order and of all that is given: tells runs apart
     uint32_t start_digest;  // of the weights that a new run began with
     kiln_tensor **m, **v;   // [job->n_weights] Adam's moments; NULL of buffers
+    kiln_tensor *rate;      // Adam's of the step
+    struct batch *batch;    // for each number of rows; the step's first
+    kiln_tensor *losses;    // [LOSSES] of the last steps, where nets run
+    int64_t unread;         // so many of them were not looked at
+    double loss;            // the last that was
     struct record *record;
     size_t n_records;
     FILE *log;
@@ -65,15 +70,19 @@ struct train {
     double saved_at;     // seconds
 };
 
-// What a step is made of: tensors of n rows where nets run, but t and prompt.
+// What a step of n rows is made of. The tensors lie where nets run, and stay: a step that was
+// recorded finds its batch where the first one was.
 struct batch {
+    struct batch *next;
     int64_t n;
-    int64_t *index;              // [n] of the images
-    double *t;                   // [n]
-    const char **prompt;         // [n]
-    kiln_tensor *alpha, *sigma;  // [n]
-    kiln_tensor *clean, *noise;  // [n,c,h,w]
+    int64_t *index;                         // [n] of the images
+    double *t;                              // [n]
+    const char **prompt;                    // [n]
+    kiln_tensor *alpha, *sigma;             // [n]
+    kiln_tensor *clean, *noise;             // [n,c,h,w]
+    kiln_tensor *x, *flow, *y, *dy, *loss;  // what the step makes of it
 };
+enum { LOSSES = 64 };
 
 // data.c
 int data_read(struct train *s);
@@ -83,8 +92,18 @@ void data_free(struct data *d);
 int draws_begin(struct train *s);  // looks for given ones; sets steps
 // Does a step draw the same whether or not the ones before it were made by this process?
 int draws_are_keyed(const struct train *s);
-int batch_draw(struct train *s, struct batch *b);  // of step s->step
-void batch_free(struct train *s, struct batch *b);
+int batch_draw(struct train *s);  // of step s->step, into s->batch
+
+// batch.c
+int batch_of(struct train *s, int64_t n);  // is s->batch then
+void batches_free(struct train *s);
+// Between the two *host, in host memory, is filled with what to shall hold.
+int fill_begin(struct train *s, kiln_tensor *to, kiln_tensor **host);
+int fill_end(struct train *s, kiln_tensor *to, kiln_tensor *host);
+// A step was asked for, and counts; its loss is looked at later, without a wait in each step. Read:
+// s->loss is the last one's; KILN_ERR_ARG: one is not finite.
+int loss_keep(struct train *s);
+int loss_read(struct train *s);
 int epoch_order(struct train *s, int64_t epoch);
 
 // checkpoint.c

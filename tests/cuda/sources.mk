@@ -33,7 +33,7 @@ tests_cuda_test_random_SOURCES = tests/cuda/test_random.c host/random.c host/ran
 tests_cuda_test_random_CPPFLAGS = $(tests_cuda_cppflags)
 tests_cuda_test_random_LDADD = $(tests_cuda_libs)
 bats_tests += tests/cuda/device.bats
-bats_tests += tests/cuda/chains.bats tests/cuda/graphs.bats tests/cuda/if.bats
+bats_tests += tests/cuda/chains.bats tests/cuda/graphs.bats tests/cuda/if.bats tests/cuda/training.bats
 EXTRA_DIST += tests/cuda/device.bash
 long_tests += tests/cuda/check-gpu-long.bats
 

@@ -321,8 +321,10 @@ static void test_adam(const struct check *c)
         for (int step = 1; step <= 20; step++) {
             float scale = powf(10, check_float(-8, 2));
             kiln_tensor *g = check_normal(1, &n, 0, scale);
-            c->ref->adam(c->host, g, 1e-2, 0.9, 0.999, 1e-8, step, value, m, v);
-            check_ok(c, c->ops->adam(c->host, g, 1e-2, 0.9, 0.999, 1e-8, step, value2, m2, v2));
+            kiln_tensor *rate = stub_adam_rate(c->host, 1e-2, 0.9, 0.999, step);
+            c->ref->adam(c->host, g, rate, 0.9, 0.999, 1e-8, value, m, v);
+            check_ok(c, c->ops->adam(c->host, g, rate, 0.9, 0.999, 1e-8, value2, m2, v2));
+            c->host->tensor_free(c->host, rate);
         }
         check_near(value2, value, 2e-6, 1e-6, "value after 20 steps, %d of them", (int)n);
         check_near(v2, v, 0, 4e-6, "second moments");
@@ -431,8 +433,10 @@ static void bench_elementwise(const struct check *c)
     const kiln_tensor *terms[3] = {x, y, out};
     CHECK_TIME(c, 4 * bytes, 0, "combine of 3")
     c->ops->combine(c->host, 3, (double[]){1, 0.5, 0.1}, NULL, terms, out);
+    kiln_tensor *rate = stub_adam_rate(c->host, 1e-3, 0.9, 0.999, 3);
     CHECK_TIME(c, 7 * bytes, 0, "adam")
-    c->ops->adam(c->host, y, 1e-3, 0.9, 0.999, 1e-8, 3, x, out, wide);
+    c->ops->adam(c->host, y, rate, 0.9, 0.999, 1e-8, x, out, wide);
+    c->host->tensor_free(c->host, rate);
 }
 
 int main(int argc, char **argv)

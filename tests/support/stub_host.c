@@ -458,6 +458,16 @@ kiln_tensor *stub_tensor_i32(const kiln_host *h, int64_t n, const int32_t *value
     return t;
 }
 
+kiln_tensor *stub_adam_rate(const kiln_host *h, double lr, double beta1, double beta2, int step)
+{
+    kiln_tensor *t;
+    if (h->tensor_new(h, NULL, KILN_F64, 1, (int64_t[]){2}, &t))
+        abort();
+    kiln_f64(t)[0] = lr / (1 - pow(beta1, step));
+    kiln_f64(t)[1] = sqrt(1 - pow(beta2, step));
+    return t;
+}
+
 double max_difference(const kiln_tensor *a, const kiln_tensor *b)
 {
     double worst = kiln_numel(a) == kiln_numel(b) ? 0 : HUGE_VAL;

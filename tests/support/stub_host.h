@@ -59,6 +59,8 @@ void stub_node_free(const kiln_node *node, kiln_self *self);  // NULL is fine
 kiln_tensor *stub_tensor(const kiln_host *h, int32_t ndim, const int64_t *shape,
                          const float *values);
 kiln_tensor *stub_tensor_i32(const kiln_host *h, int64_t n, const int32_t *values);
+// What ops.adam takes as rate.
+kiln_tensor *stub_adam_rate(const kiln_host *h, double lr, double beta1, double beta2, int step);
 // The largest |a - b|; infinite where one is NaN or their sizes differ.
 double max_difference(const kiln_tensor *a, const kiln_tensor *b);
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The trainer's nodes without its plugin object: a program can hold one of those.
-train_nodes = plugins/trainer/checkpoint.c plugins/trainer/data.c plugins/trainer/digits.c \
+train_nodes = plugins/trainer/batch.c plugins/trainer/checkpoint.c plugins/trainer/data.c plugins/trainer/digits.c \
 	plugins/trainer/draw.c plugins/trainer/draws.c plugins/trainer/idx.c plugins/trainer/plot.c \
 	plugins/trainer/record.c plugins/trainer/train.c plugins/trainer/tsv.c \
 	tests/train/suppressions.c

@@ -24,8 +24,18 @@ static int forward(const kiln_training *job, const kiln_tensor *x, const double 
     struct test_job *j = job_of(job);
     int e = j->on_forward ? j->on_forward(j) : KILN_OK;
     if (!e)
-        test_net_ask(&j->net, x, t, prompt, 1, out);
+        test_net_ask(&j->net, x, t ? t : j->t, t ? prompt : j->prompts, 1, out);
     return e;
+}
+
+static int step(const kiln_training *job, int64_t n, const double *t, const char *const *prompt,
+                int (*fn)(void *ctx), void *ctx)
+{
+    struct test_job *j = job_of(job);
+    (void)n;
+    j->t = t;
+    j->prompts = prompt;
+    return fn(ctx);
 }
 
 static int backward(const kiln_training *job, const kiln_tensor *dout)
@@ -96,6 +106,7 @@ void test_job_open(struct test_job *j, const char *const *net, int given)
     b->net = &j->net.net;
     b->priv = j;
     b->next = next;
+    b->step = step;
     b->forward = forward;
     b->backward = backward;
     b->draws = draws;

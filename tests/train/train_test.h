@@ -21,6 +21,8 @@ struct test_job {
     kiln_rows part_rows[4];
     char done[256];
     int (*on_forward)(struct test_job *j);  // before a step; NULL: nothing
+    const double *t;                        // of the step in hand
+    const char *const *prompts;
 };
 
 // The five images of mnist-draws.safetensors with their labels; net: args of the predictor.

@@ -21,7 +21,8 @@ enum kiln_node_flags {
     KILN_NODE_ANY_DEVICE = 1 << 0,   // else its tensors are copied to host memory and back
     KILN_NODE_CAPTURABLE = 1 << 1,   // may be recorded into a graph and replayed: same operations
                                      // and constants for same shapes, whatever t and step; no
-                                     // read-back, no random numbers, no host branch on data
+                                     // read-back, no random numbers, no host branch on data. Of a
+                                     // trainer and of forward and backward: what its step does
     KILN_NODE_KEEPS_NOISE = 1 << 2,  // filter: noise of N(0,1) stays so, t is carried
     KILN_NODE_NET_RANGE = 1 << 3,    // filter: clean images come in the net's range
     KILN_NODE_TAKES_CLEAN = 1 << 4,  // sampler: of clean images too, elsewhere an error

@@ -43,6 +43,14 @@ static inline float *kiln_f32(const kiln_tensor *t)
     return (float *)(void *)((char *)t->data + t->byte_offset);
 }
 
+// Likewise, of an F64 tensor.
+static inline double *kiln_f64(const kiln_tensor *t)
+{
+    if (t->device.type != KILN_DEVICE_CPU || t->dtype.code != 2 || t->dtype.bits != 64)
+        return NULL;
+    return (double *)(void *)((char *)t->data + t->byte_offset);
+}
+
 #ifdef __cplusplus
 }
 #endif

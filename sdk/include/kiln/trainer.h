@@ -29,6 +29,7 @@ struct kiln_training {
     // Next document, in host memory; KILN_END: no more. Both are valid until the training ends.
     int (*next)(const kiln_training *job, const kiln_rows **rows, const kiln_tensor **image);
     // Training mode. x [n,c,h,w], t [n], prompt [n] texts ("": dropped; NULL: none), out [n,c,h,w].
+    // t NULL, in step: t and prompt are those of step.
     int (*forward)(const kiln_training *job, const kiln_tensor *x, const double *t,
                    const char *const *prompt, kiln_tensor *out);
     // dout [n,c,h,w]: d loss / d out of the last forward. Writes every grad.
@@ -41,6 +42,13 @@ struct kiln_training {
     // 1: random numbers hang on their keys alone, so that a run can begin at any step. 0: they come
     // in the order in which they are asked for (--rng torch or FILE).
     uint32_t keyed, reserved;
+    // A step of n rows: calls fn(ctx), or does again on the device what it did, as a recorded
+    // graph, where both nodes are KILN_NODE_CAPTURABLE. So fn asks for the same things in every
+    // step of n rows: forward, backward and operations with the same constants, on the same
+    // tensors. What changes from step to step is written into those before: t and prompt, which
+    // forward takes from here, by the host; all else by the trainer.
+    int (*step)(const kiln_training *job, int64_t n, const double *t, const char *const *prompt,
+                int (*fn)(void *ctx), void *ctx);
 };
 
 typedef struct kiln_trainer_ops {

@@ -135,9 +135,10 @@ typedef struct kiln_ops {
     // loss F32 [1]: mean over all of (y - target)^2; dy: its gradient.
     int (*mse)(const kiln_host *h, const kiln_tensor *y, const kiln_tensor *target,
                kiln_tensor *loss, kiln_tensor *dy);
-    // value, m, v in place; step from 1; eps is added after the corrected root.
-    int (*adam)(const kiln_host *h, const kiln_tensor *grad, double lr, double beta1, double beta2,
-                double eps, int64_t step, kiln_tensor *value, kiln_tensor *m, kiln_tensor *v);
+    // value, m, v in place; eps is added after the corrected root. rate F64 [2], which a recorded
+    // graph reads anew: lr / (1 - beta1^step) and sqrt(1 - beta2^step), step from 1.
+    int (*adam)(const kiln_host *h, const kiln_tensor *grad, const kiln_tensor *rate, double beta1,
+                double beta2, double eps, kiln_tensor *value, kiln_tensor *m, kiln_tensor *v);
 } kiln_ops;
 
 static inline const kiln_ops *kiln_get_ops(const kiln_self *self)
