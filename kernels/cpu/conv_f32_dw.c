@@ -91,7 +91,7 @@ struct grad_job {
     const struct conv_grad *d;
     const float *x, *g;
     int spread;  // 0: taps read x in place; 1: x is spread by taps; 2: g is
-    int flat;    // pixels of a unit, where there is no image; else 0
+    int flat;    // images of a unit, where the kernel covers each of them whole; else 0
     int64_t units, parts;
     int64_t rows;  // of all taps
     int64_t b_channels, width;
@@ -199,7 +199,7 @@ static void add_unit(const struct grad_job *job, int64_t unit, float *scratch, f
     if (job->flat) {
         int64_t first = unit * job->flat, n = d->n - first < job->flat ? d->n - first : job->flat;
         const float *g = widen(job->g + first * d->o, n, d->o, job->width, scratch);
-        add_flat(job, job->x + first * d->c, g, n, sums);
+        add_flat(job, job->x + first * job->rows, g, n, sums);
         return;
     }
     const float *x = job->x + unit * d->ih * d->iw * d->c;
@@ -222,7 +222,7 @@ static int grad_parts(void *ctx, int64_t begin, int64_t end, int64_t chunk)
     const struct grad_job *job = ctx;
     const struct conv_grad *d = job->d;
     int64_t big = d->ih * d->iw > d->oh * d->ow ? d->ih * d->iw : d->oh * d->ow;
-    int64_t pixels = job->flat ? job->flat : big;
+    int64_t pixels = job->flat ? job->flat : big;  // of b in scratch
     int64_t channels = d->sum_x ? d->c : d->o, unit_rows = d->sum_x ? d->ih * d->iw : d->oh * d->ow;
     int64_t spread = job->spread ? job->rows : 0;
     kiln_tensor *owner;
@@ -242,9 +242,8 @@ static int grad_parts(void *ctx, int64_t begin, int64_t end, int64_t chunk)
             add_unit(job, u, scratch, sums);
             if (!d->sum)
                 continue;
-            int64_t first = u * (job->flat ? job->flat : unit_rows), rows = unit_rows;
-            if (job->flat)
-                rows = d->n - first < job->flat ? d->n - first : job->flat;
+            int64_t step = job->flat ? job->flat : 1, left = d->n - u * step;
+            int64_t first = u * step * unit_rows, rows = (left < step ? left : step) * unit_rows;
             memset(total, 0, (size_t)channels * sizeof(float));
             job->isa->add_rows((d->sum_x ? job->x : job->g) + first * channels, rows, channels,
                                total);
@@ -260,10 +259,11 @@ static int run_grad(struct grad_job *job)
 {
     const struct conv_grad *d = job->d;
     int64_t taps = (int64_t)d->conv.kernel * d->conv.kernel, channels = d->sum_x ? d->c : d->o;
-    enum { FLAT = 256, FEW = 8, SPREAD_ROWS = 128 };
+    enum { FLAT = 256, FLAT_WHOLE = 32, FEW = 8, SPREAD_ROWS = 128 };
     kiln_tensor *owner;
-    if (taps == 1 && d->ih * d->iw == 1)
-        job->flat = FLAT;
+    int whole = d->oh * d->ow == 1 && d->conv.pad == 0 && d->ih == d->conv.kernel && d->iw == d->ih;
+    if (whole)  // an image of x has its pixels in the order of the taps
+        job->flat = taps == 1 ? FLAT : FLAT_WHOLE;
     else if (d->c < FEW && d->c * taps <= SPREAD_ROWS && taps > 1)
         job->spread = 1;
     else if (d->o < FEW && d->o * taps <= SPREAD_ROWS && d->conv.stride == 1)
