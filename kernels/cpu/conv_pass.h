@@ -53,6 +53,7 @@ struct kiln_packed {
     int type;                             // of these: WEIGHT_*
     const struct winograd_isa *winograd;  // NULL: always shifted products
     int transformed;                      // by it, when packed
+    int few;                              // all taps as columns: conv_few.c
     int64_t c, o;                         // channels contracted, produced
     int64_t width;                        // o rounded up as the panels are
     struct conv_tap *taps;                // of all phases
@@ -87,6 +88,12 @@ int conv_f32_pack(const kiln_host *h, kiln_packed *p, const struct weight_view *
 char *conv_f32_panel(const kiln_packed *p, int phase, int64_t panel);
 int conv_f32_run(const kiln_host *h, const kiln_packed *p, const struct conv_pass *pass);
 int conv_f32_grad(const kiln_host *h, const struct gemm_isa *isa, const struct conv_grad *d);
+
+// With all taps as columns, where there are so few.
+int conv_few_pays(const struct conv_geometry *g, int64_t c, int64_t o);
+size_t conv_few_bytes(const kiln_packed *p);
+int conv_few_pack(kiln_packed *p, const struct weight_view *w);
+int conv_few_run(const kiln_host *h, const kiln_packed *p, const struct conv_pass *pass);
 
 size_t conv_winograd_bytes(const kiln_packed *p);
 int conv_winograd_pack(const kiln_host *h, kiln_packed *p, const struct weight_view *w);

@@ -60,36 +60,12 @@ void winograd_pixels(const struct winograd_grid *g, const struct winograd_map *m
         }
 }
 
-int64_t winograd_block(int64_t bytes, int64_t tiles)
+int64_t winograd_block(int64_t bytes, int64_t room, int64_t tiles)
 {
-    enum { BLOCK_BYTES = 640 << 10, LEAST = 24, MOST = 56 };
-    int64_t block = BLOCK_BYTES / bytes;
+    enum { LEAST = 24, MOST = 56 };
+    int64_t block = room / bytes;
     block = block < LEAST ? LEAST : smaller(block, MOST);
     return smaller(block, tiles);
-}
-
-void winograd_multiply(const struct gemm_isa *isa, const struct winograd_product *p)
-{
-    const int64_t zero = 0, size = sizeof(float);
-    struct gemm_args args = {.a_row = p->a_row * size,
-                             .a_step = p->a_step * size,
-                             .a_run = &zero,
-                             .runs = 1,
-                             .steps = p->depth,
-                             .c_row = p->c_row * size,
-                             .accumulate = p->accumulate};
-    int64_t pieces = (p->rows + isa->rows - 1) / isa->rows;
-    for (int64_t column = 0; column < p->columns; column += isa->columns) {
-        int64_t columns = smaller(isa->columns, p->columns - column);
-        args.b = p->b + column / isa->columns * p->b_panel;
-        args.b_step = (p->b_step ? p->b_step : columns) * size;
-        for (int64_t i = 0; i < pieces; i++) {
-            int64_t row = p->rows * i / pieces, rows = p->rows * (i + 1) / pieces - row;
-            args.a = p->a + row * p->a_row;
-            args.c = p->c + row * p->c_row + column;
-            isa->kernel[columns == isa->columns][WEIGHT_F32][rows](&args);
-        }
-    }
 }
 
 // Parts of a weight.
@@ -146,13 +122,17 @@ int conv_winograd_pack(const kiln_host *h, kiln_packed *p, const struct weight_v
     return h->parallel_for(h, items, 32, pack_rows, &job);
 }
 
-void winograd_transform_in(const struct winograd_job *job, int part, int64_t first, int64_t tiles,
-                           float *to)
+void winograd_transform_in(const struct winograd_isa *w, const struct winograd_grid *g,
+                           const struct winograd_map *map, int64_t first, int64_t tiles, float *to,
+                           int64_t row, int64_t step)
 {
-    const float *pixel[WINOGRAD_MAX * WINOGRAD_MAX];
+    const float *pixel[2][WINOGRAD_MAX * WINOGRAD_MAX];
+    winograd_pixels(g, map, first, pixel[0]);
     for (int64_t i = 0; i < tiles; i++) {
-        winograd_pixels(&job->grid, &job->map[part], first + i, pixel);
-        job->p->winograd->input(pixel, job->p->c, to + i * job->depth, job->in_step);
+        const float **this = pixel[i % 2], **next = i + 1 < tiles ? pixel[(i + 1) % 2] : this;
+        if (next != this)
+            winograd_pixels(g, map, first + i + 1, next);
+        w->input(this, next, map->c, to + i * row, step);
     }
 }
 
@@ -161,7 +141,7 @@ static void multiply(const struct winograd_job *job, int part, int64_t cell, int
                      const float *in, float *out)
 {
     const kiln_packed *p = job->p;
-    struct winograd_product product = {
+    struct gemm_product product = {
         .a = in + cell * job->in_step,
         .a_row = job->depth,
         .a_step = 1,
@@ -174,7 +154,7 @@ static void multiply(const struct winograd_job *job, int part, int64_t cell, int
         .c_row = p->width,
         .accumulate = !p->g.scatter && part > 0,
     };
-    winograd_multiply(p->kind->isa, &product);
+    gemm_multiply(p->kind->isa, &product);
 }
 
 void winograd_transform_out(const struct winograd_job *job, int phase, int64_t first, int64_t tiles,
@@ -188,13 +168,13 @@ void winograd_transform_out(const struct winograd_job *job, int phase, int64_t f
     int64_t pixel[MOST], at[MOST], m = g->m, panel = p->kind->isa->columns, s = p->g.out_stride;
     for (int64_t i = 0; i < tiles; i++) {
         int64_t tile = first + i, image = tile / (g->rows * g->columns);
-        int64_t y = tile / g->columns % g->rows * m, x = tile % g->columns * m;
-        for (int64_t k = 0; k < m * m; k++) {
-            int64_t oy = (y + k / m) * s + phase / s, ox = (x + k % m) * s + phase % s;
-            pixel[k] = oy < pass->oh && ox < pass->ow
-                           ? ((image * pass->oh + oy) * pass->ow + ox) * p->o
-                           : -1;
-        }
+        int64_t oy = tile / g->columns % g->rows * m * s + phase / s;
+        int64_t left = tile % g->columns * m * s + phase % s, *to = pixel;
+        for (int64_t j = 0; j < m; j++, oy += s)
+            for (int64_t k = 0, ox = left; k < m; k++, ox += s)
+                *to++ = oy < pass->oh && ox < pass->ow
+                            ? ((image * pass->oh + oy) * pass->ow + ox) * p->o
+                            : -1;
         for (int64_t o = 0; o < p->o; o += panel) {
             struct epilogue e = pass->epilogue;
             int64_t wide = smaller(panel, p->o - o);
@@ -209,6 +189,13 @@ void winograd_transform_out(const struct winograd_job *job, int phase, int64_t f
     }
 }
 
+// Sums of several planes of the input add up. Else those of a cell take the place of the inputs of
+// the cell before, which are no longer wanted: half the memory.
+static int sums_apart(const kiln_packed *p)
+{
+    return !p->g.scatter && parts_of(&p->g) > 1;
+}
+
 // Blocks of tiles from start to end, each on one thread with tiles of its own.
 static int run_blocks(void *ctx, int64_t begin, int64_t end, int64_t chunk)
 {
@@ -218,15 +205,17 @@ static int run_blocks(void *ctx, int64_t begin, int64_t end, int64_t chunk)
     int64_t n = winograd_cells(job->p->winograd);
     int parts = parts_of(g);
     (void)chunk;
-    float *in =
-        scratch_new(job->h, (size_t)(n * (job->in_step + job->out_step)) * sizeof(float), &owner);
-    if (!in)
+    int apart = sums_apart(job->p);
+    int64_t floats = apart ? n * (job->in_step + job->out_step) : (n + 1) * job->in_step;
+    float *out = scratch_new(job->h, (size_t)floats * sizeof(float), &owner);
+    if (!out)
         return KILN_ERR_MEMORY;
-    float *out = in + n * job->in_step;
+    float *in = out + (apart ? n * job->out_step : job->in_step);
     for (int64_t b = begin; b < end; b++) {
         int64_t first = b * job->block, tiles = smaller(job->block, job->grid.tiles - first);
         for (int part = 0; part < parts; part++) {
-            winograd_transform_in(job, part, first, tiles, in);
+            winograd_transform_in(job->p->winograd, &job->grid, &job->map[part], first, tiles, in,
+                                  job->depth, job->in_step);
             for (int64_t cell = 0; cell < n; cell++)
                 multiply(job, part, cell, tiles, in, out);
             if (g->scatter || part == parts - 1)
@@ -257,6 +246,24 @@ static void make_map(struct winograd_job *job, int part, const float *x, const f
     };
 }
 
+static void size_blocks(struct winograd_job *job)
+{
+    // Of a second level cache of 512 KB, beside the weights that come by.
+    enum { BYTES = 448 << 10, BYTES_APART = 640 << 10 };
+    const kiln_packed *p = job->p;
+    int64_t cells = winograd_cells(p->winograd), tiles = job->grid.tiles;
+    int apart = !p->transformed || sums_apart(p);
+    int64_t in = job->depth, out = p->width;
+    if (!apart)
+        in = out = in > out ? in : out;
+    int64_t bytes = cells * (apart ? in + out : in) * (int64_t)sizeof(float);
+    job->block = p->transformed ? winograd_block(bytes, apart ? BYTES_APART : BYTES, tiles)
+                                : winograd_shared_block(bytes, tiles);
+    // Cells lie an odd number of cache lines apart.
+    job->in_step = round_up(job->block * in, 32) + 16;
+    job->out_step = round_up(job->block * out, 32) + 16;
+}
+
 int conv_winograd_run(const kiln_host *h, const kiln_packed *p, const struct conv_pass *pass)
 {
     struct winograd_job job = {.h = h, .p = p, .pass = pass};
@@ -273,12 +280,7 @@ int conv_winograd_run(const kiln_host *h, const kiln_packed *p, const struct con
     for (int part = 0; part < parts_of(&p->g); part++)
         make_map(&job, part, x, zeros);
     job.depth = round_up(p->c, 16);
-    int64_t bytes = winograd_cells(p->winograd) * (job.depth + p->width) * (int64_t)sizeof(float);
-    job.block = p->transformed ? winograd_block(bytes, job.grid.tiles)
-                               : winograd_shared_block(bytes, job.grid.tiles);
-    // Cells lie an odd number of cache lines apart.
-    job.in_step = round_up(job.block * job.depth, 32) + 16;
-    job.out_step = round_up(job.block * p->width, 32) + 16;
+    size_blocks(&job);
     err = p->transformed ? h->parallel_for(h, (job.grid.tiles + job.block - 1) / job.block, 1,
                                            run_blocks, &job)
                          : winograd_run_shared(&job);

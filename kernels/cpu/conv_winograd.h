@@ -36,22 +36,14 @@ struct winograd_grid winograd_grid(int m, int64_t n, int64_t h, int64_t w);
 void winograd_pixels(const struct winograd_grid *g, const struct winograd_map *map, int64_t tile,
                      const float **pixel);
 
-// How many tiles go through together, of bytes each, so that they stay in the second level cache:
-// enough of them that products are worth loading their weights.
-int64_t winograd_block(int64_t bytes, int64_t tiles);
+// Tiles [first, first + tiles) transformed: their channels to rows row floats apart, cells to step.
+void winograd_transform_in(const struct winograd_isa *w, const struct winograd_grid *g,
+                           const struct winograd_map *map, int64_t first, int64_t tiles, float *to,
+                           int64_t row, int64_t step);
 
-// One of t*t products: c [rows,columns] = a b.
-struct winograd_product {
-    const float *a;
-    int64_t a_row, a_step, rows, depth;  // strides in floats
-    const float *b;                      // panels of isa->columns
-    int64_t b_step, b_panel;             // b_step 0: each panel's own width
-    int64_t columns;                     // whole or half panels
-    float *c;
-    int64_t c_row;
-    int accumulate;
-};
-void winograd_multiply(const struct gemm_isa *isa, const struct winograd_product *p);
+// How many tiles go through together, of bytes each, so that they stay in room bytes of the second
+// level cache: enough of them that products are worth loading their weights.
+int64_t winograd_block(int64_t bytes, int64_t room, int64_t tiles);
 
 // A call. A block of tiles has its in_step * cells floats of transformed inputs, and its sums.
 struct winograd_job {
@@ -63,8 +55,6 @@ struct winograd_job {
     int64_t block, depth;  // tiles of a block, channels of one with padding
     int64_t in_step, out_step;
 };
-void winograd_transform_in(const struct winograd_job *job, int part, int64_t first, int64_t tiles,
-                           float *to);
 void winograd_transform_out(const struct winograd_job *job, int phase, int64_t first, int64_t tiles,
                             const float *from);
 

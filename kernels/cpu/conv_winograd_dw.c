@@ -30,19 +30,28 @@ struct grad_job {
     float *totals;  // [parts][o]
 };
 
+static void transform_grad(const struct grad_job *job, int64_t first, int64_t tiles, float *g,
+                           float *totals)
+{
+    const float *pixel[2][WINOGRAD_MAX * WINOGRAD_MAX];
+    winograd_pixels(&job->grid, &job->g, first, pixel[0]);
+    for (int64_t i = 0; i < tiles; i++) {
+        const float **this = pixel[i % 2], **next = i + 1 < tiles ? pixel[(i + 1) % 2] : this;
+        if (next != this)
+            winograd_pixels(&job->grid, &job->g, first + i + 1, next);
+        job->winograd->grad(this, next, job->d->o, g + i * job->width, job->g_step, totals);
+    }
+}
+
 // totals NULL: not wanted.
 static void add_block(const struct grad_job *job, int plane, int64_t block, float *x, float *g,
                       float *sums, float *totals)
 {
-    const float *pixel[WINOGRAD_MAX * WINOGRAD_MAX];
     int64_t first = block * job->block, tiles = smaller(job->block, job->grid.tiles - first);
-    for (int64_t i = 0; i < tiles; i++) {
-        winograd_pixels(&job->grid, &job->x[plane], first + i, pixel);
-        job->winograd->input(pixel, job->d->c, x + i * job->depth, job->x_step);
-        winograd_pixels(&job->grid, &job->g, first + i, pixel);
-        job->winograd->grad(pixel, job->d->o, g + i * job->width, job->g_step, totals);
-    }
-    struct winograd_product product = {
+    winograd_transform_in(job->winograd, &job->grid, &job->x[plane], first, tiles, x, job->depth,
+                          job->x_step);
+    transform_grad(job, first, tiles, g, totals);
+    struct gemm_product product = {
         .a_row = 1,
         .a_step = job->depth,
         .rows = job->depth,
@@ -57,7 +66,7 @@ static void add_block(const struct grad_job *job, int plane, int64_t block, floa
         product.a = x + cell * job->x_step;
         product.b = g + cell * job->g_step;
         product.c = sums + cell * job->depth * job->width;
-        winograd_multiply(job->isa, &product);
+        gemm_multiply(job->isa, &product);
     }
 }
 
@@ -102,7 +111,8 @@ static int run_grad(struct grad_job *job)
     job->width = packed_width(d->o, job->isa->columns);
     job->grid = winograd_grid(job->winograd->m, d->n, d->oh, d->ow);
     int64_t tile = job->cells * (job->depth + job->width) * (int64_t)sizeof(float);
-    job->block = winograd_block(tile, job->grid.tiles);
+    enum { BYTES = 640 << 10 };
+    job->block = winograd_block(tile, BYTES, job->grid.tiles);
     job->blocks = (job->grid.tiles + job->block - 1) / job->block;
     job->parts = conv_grad_parts(d, job->blocks);
     job->x_step = round_up(job->block * job->depth, 32) + 16;

@@ -29,8 +29,10 @@ struct block {
 static int pass_in(void *ctx, int64_t begin, int64_t end, int64_t chunk)
 {
     const struct block *b = ctx;
+    const struct winograd_job *job = b->job;
     (void)chunk;
-    winograd_transform_in(b->job, 0, b->first + begin, end - begin, b->in + begin * b->job->depth);
+    winograd_transform_in(job->p->winograd, &job->grid, &job->map[0], b->first + begin, end - begin,
+                          b->in + begin * job->depth, job->depth, job->in_step);
     return KILN_OK;
 }
 
@@ -64,7 +66,7 @@ static int pass_products(void *ctx, int64_t begin, int64_t end, int64_t chunk)
             int64_t n = smaller(channels, p->c - c), columns = packed_columns(p, panel);
             transform_weights(p, panel, c, n, weights, step);
             for (int64_t cell = 0; cell < cells; cell++) {
-                struct winograd_product product = {
+                struct gemm_product product = {
                     .a = b->in + cell * job->in_step + c,
                     .a_row = job->depth,
                     .a_step = 1,
@@ -76,7 +78,7 @@ static int pass_products(void *ctx, int64_t begin, int64_t end, int64_t chunk)
                     .c_row = p->width,
                     .accumulate = c > 0,
                 };
-                winograd_multiply(p->kind->isa, &product);
+                gemm_multiply(p->kind->isa, &product);
             }
         }
     job->h->tensor_free(job->h, owner);

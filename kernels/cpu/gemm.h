@@ -53,4 +53,17 @@ struct gemm_isa {
 
 extern const struct gemm_isa gemm_avx2, gemm_avx512;
 
+// c [rows,columns] (+)= a b, of fp32.
+struct gemm_product {
+    const float *a;
+    int64_t a_row, a_step, rows, depth;  // strides in floats
+    const float *b;                      // panels of isa->columns
+    int64_t b_step, b_panel;             // b_step 0: each panel's own width
+    int64_t columns;                     // whole or half panels
+    float *c;
+    int64_t c_row;
+    int accumulate;
+};
+void gemm_multiply(const struct gemm_isa *isa, const struct gemm_product *p);
+
 #endif

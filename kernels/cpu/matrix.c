@@ -42,7 +42,8 @@ static int pack(const kiln_host *h, const struct matrix_kind *kind, const kiln_c
     head.kind = kind;
     head.c = head.g.scatter ? a : b;
     head.o = head.g.scatter ? b : a;
-    head.parts = use_tiles(kind, head.c) ? kind->parts : 0;
+    head.few = conv_few_pays(&head.g, head.c, head.o);
+    head.parts = use_tiles(kind, head.c) && !head.few ? kind->parts : 0;
     head.winograd = head.parts ? NULL : use_winograd(kind, conv, head.c, head.o);
     head.width = packed_width(head.o, kind->isa->columns);
     enum { PART_BYTES = 5 << 19 };  // what stays in the second level cache, or nearly
@@ -60,7 +61,8 @@ static int pack(const kiln_host *h, const struct matrix_kind *kind, const kiln_c
     kiln_packed probe = head;
     probe.g.phases = 1;
     probe.first = ends;
-    size_t bytes = head.parts         ? kind->tiles->packed_bytes(&probe)
+    size_t bytes = head.few           ? conv_few_bytes(&probe)
+                   : head.parts       ? kind->tiles->packed_bytes(&probe)
                    : head.transformed ? conv_winograd_bytes(&probe)
                                       : conv_f32_bytes(&probe);
     char *memory = scratch_new(h, at_data + bytes, &owner);
@@ -75,7 +77,8 @@ static int pack(const kiln_host *h, const struct matrix_kind *kind, const kiln_c
         head.first[i + 1] = head.first[i] + conv_taps(&head.g, i, head.taps + head.first[i]);
     memcpy(memory, &head, sizeof(head));
     kiln_packed *p = (kiln_packed *)(void *)memory;
-    int err = p->parts         ? kind->tiles->pack(h, p, &view)
+    int err = p->few           ? conv_few_pack(p, &view)
+              : p->parts       ? kind->tiles->pack(h, p, &view)
               : p->transformed ? conv_winograd_pack(h, p, &view)
                                : conv_f32_pack(h, p, &view);
     if (err)
@@ -134,7 +137,8 @@ static int run(const kiln_host *h, const kiln_packed *w, struct conv_pass *pass,
     // Smaller maps have too few tiles for transforming weights that are not transformed yet.
     enum { LEAST_MAP = 8 * 8 };
     int large = w->transformed || pass->oh * pass->ow >= LEAST_MAP;
-    int err = w->parts               ? w->kind->tiles->run(h, w, pass)
+    int err = w->few                 ? conv_few_run(h, w, pass)
+              : w->parts             ? w->kind->tiles->run(h, w, pass)
               : w->winograd && large ? conv_winograd_run(h, w, pass)
                                      : conv_f32_run(h, w, pass);
     h->tensor_free(h, owner);

@@ -3,6 +3,7 @@
 kernels_avx2_matrix_sources = \
 	kernels/cpu/conv_f32.c \
 	kernels/cpu/conv_f32_dw.c \
+	kernels/cpu/conv_few.c \
 	kernels/cpu/conv_pass.h \
 	kernels/cpu/conv_plan.c \
 	kernels/cpu/conv_plan.h \
@@ -10,6 +11,7 @@ kernels_avx2_matrix_sources = \
 	kernels/cpu/conv_winograd.h \
 	kernels/cpu/conv_winograd_dw.c \
 	kernels/cpu/conv_winograd_shared.c \
+	kernels/cpu/gemm.c \
 	kernels/cpu/gemm.h \
 	kernels/cpu/gemm_avx2.c \
 	kernels/cpu/gemm_kernel.h \

@@ -177,12 +177,22 @@ enum { CELLS = WINOGRAD_MAX * WINOGRAD_MAX };
 // All values of a tile are in registers or near by: loops over them leave no trace.
 #define UNROLL _Pragma("GCC unroll 6")
 
-INLINE void input_tile(int m, int r, const float *const *pixel, int64_t channels, float *v,
-                       int64_t step)
+// A line of the cache of each pixel when c comes to one.
+INLINE void prefetch(const float *const *pixel, int pixels, int64_t c)
+{
+    enum { LINE = 64 / sizeof(float) };
+    if (c % LINE == 0)
+        for (int i = 0; i < pixels; i++)
+            __builtin_prefetch(pixel[i] + c);
+}
+
+INLINE void input_tile(int m, int r, const float *const *pixel, const float *const *next,
+                       int64_t channels, float *v, int64_t step)
 {
     const int t = m + r - 1;
     for (int64_t c = 0; c < channels; c += LANES) {
         vec half[CELLS], x[WINOGRAD_MAX], y[WINOGRAD_MAX];
+        prefetch(next, t * t, c);
         UNROLL for (int j = 0; j < t; j++)
         {
             UNROLL for (int i = 0; i < t; i++) x[i] = v_load(pixel[i * t + j] + c, channels - c);
@@ -196,12 +206,13 @@ INLINE void input_tile(int m, int r, const float *const *pixel, int64_t channels
     }
 }
 
-INLINE void grad_tile(int m, int r, const float *const *pixel, int64_t channels, float *z,
-                      int64_t step, float *sum)
+INLINE void grad_tile(int m, int r, const float *const *pixel, const float *const *next,
+                      int64_t channels, float *z, int64_t step, float *sum)
 {
     const int t = m + r - 1;
     for (int64_t c = 0; c < channels; c += LANES) {
         vec half[CELLS], x[WINOGRAD_MAX], y[WINOGRAD_MAX], total = v_set(0);
+        prefetch(next, m * m, c);
         UNROLL for (int j = 0; j < m; j++)
         {
             UNROLL for (int i = 0; i < m; i++)
@@ -282,15 +293,15 @@ INLINE void weight_grad_tile(int m, int r, const float *s, int64_t step, int64_t
 }
 
 #define TILES(m, r)                                                                                \
-    static void input_##m##_##r(const float *const *pixel, int64_t channels, float *v,             \
-                                int64_t step)                                                      \
+    static void input_##m##_##r(const float *const *pixel, const float *const *next,               \
+                                int64_t channels, float *v, int64_t step)                          \
     {                                                                                              \
-        input_tile(m, r, pixel, channels, v, step);                                                \
+        input_tile(m, r, pixel, next, channels, v, step);                                          \
     }                                                                                              \
-    static void grad_##m##_##r(const float *const *pixel, int64_t channels, float *z,              \
-                               int64_t step, float *sum)                                           \
+    static void grad_##m##_##r(const float *const *pixel, const float *const *next,                \
+                               int64_t channels, float *z, int64_t step, float *sum)               \
     {                                                                                              \
-        grad_tile(m, r, pixel, channels, z, step, sum);                                            \
+        grad_tile(m, r, pixel, next, channels, z, step, sum);                                      \
     }                                                                                              \
     static void output_##m##_##r(const float *products, int64_t step, int64_t columns, float *y,   \
                                  int64_t row)                                                      \

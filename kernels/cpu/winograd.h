@@ -20,10 +20,13 @@ enum { WINOGRAD_MAX = 6 };  // t
 // step floats apart; rows of channels are padded with zeros to whole vectors.
 struct winograd_isa {
     int m, r;
-    // pixel [t*t]: the channels of each, which those outside of the map read from zeros.
-    void (*input)(const float *const *pixel, int64_t channels, float *v, int64_t step);
-    // pixel [m*m]; sum[c] += all of them, unless NULL.
-    void (*grad)(const float *const *pixel, int64_t channels, float *z, int64_t step, float *sum);
+    // pixel [t*t]: the channels of each, which those outside of the map read from zeros; next: of
+    // the tile that follows, to be fetched meanwhile.
+    void (*input)(const float *const *pixel, const float *const *next, int64_t channels, float *v,
+                  int64_t step);
+    // pixel, next [m*m]; sum[c] += all of pixel, unless NULL.
+    void (*grad)(const float *const *pixel, const float *const *next, int64_t channels, float *z,
+                 int64_t step, float *sum);
     // m*m rows of columns.
     void (*output)(const float *products, int64_t step, int64_t columns, float *y, int64_t row);
     // w of a type, [r*r] rows of columns -> u; rows are w_row elements apart.

@@ -55,6 +55,14 @@ static const struct layer layers[] = {
     {1, 40, 200, 64, 16, {3, 2, 1, 0}},
     {1, 64, 64, 192, 48, {3, 1, 1, 0}},
     {1, 6, 6, 16, 16, {3, 1, 3, 0}},  // more border than kernel
+    // Into few channels, also back.
+    {2, 9, 13, 20, 3, {3, 1, 1, 0}},
+    {1, 5, 4, 17, 1, {5, 1, 3, 0}},
+    {2, 2, 1, 40, 1, {5, 1, 2, 0}},
+    {1, 70, 66, 24, 2, {3, 1, 0, 0}},
+    {2, 6, 7, 19, 3, {3, 1, 1, 1}},
+    {2, 8, 9, 2, 33, {3, 1, 1, 0}},
+    {33, 3, 3, 10, 24, {3, 3, 0, 0}},  // a kernel that covers its image
     // Winograd's: tiles cut off, borders of other sizes, weights shared by all threads.
     {2, 7, 10, 48, 40, {3, 1, 0, 0}},
     {1, 6, 5, 40, 64, {3, 1, 3, 0}},
