@@ -15,20 +15,26 @@
 
 enum { MAX_INDEX_BYTES = 64 << 20 };
 
-enum { FULL = 4, HALF = 4 };
-// In order of preference; an index ends in .json. First those in full precision, then in half.
-static const char *const candidates[] = {
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "diffusion_pytorch_model.safetensors",
-    "diffusion_pytorch_model.safetensors.index.json",
-    "model.fp16.safetensors",
-    "model.safetensors.index.fp16.json",
-    "diffusion_pytorch_model.fp16.safetensors",
-    "diffusion_pytorch_model.safetensors.index.fp16.json",
-    "pytorch_model.bin",
-    "diffusion_pytorch_model.bin",
-};
+// The names that the libraries give, in order of preference: safetensors before pickles, and of the
+// variants that in full precision first, or for open_half those in half.
+enum { FORMATS = 2, VARIANTS = 3, STEMS = 2, KINDS = 3 };
+static const char *const stems[FORMATS][STEMS] = {{"model", "diffusion_pytorch_model"},
+                                                  {"pytorch_model", "diffusion_pytorch_model"}};
+static const char *const endings[FORMATS] = {"safetensors", "bin"};
+static const char *const variants[2][VARIANTS] = {{"", ".fp16", ".bf16"}, {".fp16", ".bf16", ""}};
+
+// One file; an index; the same as older versions of diffusers name that of a variant. To be freed.
+static char *name_of(const char *stem, const char *ending, const char *variant, int kind)
+{
+    switch (kind) {
+    case 0:
+        return xformat("%s%s.%s", stem, variant, ending);
+    case 1:
+        return xformat("%s.%s.index%s.json", stem, ending, variant);
+    default:
+        return xformat("%s.%s%s.index.json", stem, ending, variant);
+    }
+}
 
 static int exists(const char *folder, const char *name)
 {
@@ -90,13 +96,12 @@ static int check_map(const struct weights_file *f, json_t *map)
     // Each tensor there is agrees and no shard names one twice, so equal counts leave no gap.
     if (json_object_size(map) == f->n_slots)
         return KILN_OK;
-    for (void *it = json_object_iter(map); it; it = json_object_iter_next(map, it)) {
-        const char *name = json_object_iter_key(it);
-        const struct weights_part *part =
-            &f->part[find_part(f, json_string_value(json_object_iter_value(it)))];
-        if (!part->header.priv || !st_find(&part->header, name))
-            return fail(KILN_ERR_IO, "tensor '%.*s' is not in %s", st_clip(name), name, part->name);
-    }
+    for (uint32_t i = 0; i < f->n_slots; i++)
+        json_object_del(map, f->slot[i].entry.name);
+    void *left = json_object_iter(map);
+    if (left)
+        return fail(KILN_ERR_IO, "tensor '%.*s' is not in %s", st_clip(json_object_iter_key(left)),
+                    json_object_iter_key(left), json_string_value(json_object_iter_value(left)));
     return fail(KILN_ERR_IO, "the index and the shards differ");
 }
 
@@ -126,12 +131,17 @@ static int open_index(struct weights_file *f, const char *name)
 int weights_open_folder(struct weights_file *f, int half)
 {
     f->folder = 1;
-    for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
-        const char *name = candidates[half && i < FULL + HALF ? (i + FULL) % (FULL + HALF) : i];
-        if (!exists(f->path, name))
-            continue;
-        return strcmp(name + strlen(name) - 5, ".json") ? weights_add_part(f, f->path, name)
-                                                        : open_index(f, name);
+    for (int i = 0; i < FORMATS * VARIANTS * STEMS * KINDS; i++) {
+        int kind = i % KINDS, stem = i / KINDS % STEMS, variant = i / (KINDS * STEMS) % VARIANTS,
+            format = i / (KINDS * STEMS * VARIANTS);
+        char *name =
+            name_of(stems[format][stem], endings[format], variants[half != 0][variant], kind);
+        int there = exists(f->path, name), e = KILN_OK;
+        if (there)
+            e = kind ? open_index(f, name) : weights_add_part(f, f->path, name);
+        free(name);
+        if (there)
+            return e;
     }
     if (has_json(f->path))
         return KILN_OK;

@@ -27,14 +27,13 @@ static int whole(struct unet *s, const char *name, int64_t def, int64_t max, int
     if (e < 0)
         return e;
     if (e == KILN_END && def < 0)
-        return kiln_fail(&s->base, KILN_ERR_IO, "config.json: '%s' is missing", name);
+        return unet_bad(s, "config.json: '%s' is missing", name);
     *out = def;
     if (e == KILN_END)
         return KILN_OK;
     if (text || !(number >= 1 && number <= (double)max) || number != (double)(int64_t)number)
-        return kiln_fail(&s->base, KILN_ERR_IO,
-                         "config.json: '%s' is not a whole number from 1 to %lld", name,
-                         (long long)max);
+        return unet_bad(s, "config.json: '%s' is not a whole number from 1 to %lld", name,
+                        (long long)max);
     *out = (int64_t)number;
     return KILN_OK;
 }
@@ -46,7 +45,7 @@ static int real(struct unet *s, const char *name, double def, double *out)
     if (e == KILN_END)
         *out = def;
     else if (!e && (text || !(*out > 0 && *out < 1e6)))
-        return kiln_fail(&s->base, KILN_ERR_IO, "config.json: '%s' is not a number above 0", name);
+        return unet_bad(s, "config.json: '%s' is not a number above 0", name);
     return e < 0 ? e : KILN_OK;
 }
 
@@ -117,8 +116,7 @@ static int check_fixed(struct unet *s)
             snprintf(wants, sizeof(wants), "'%s'", f->text);
         else
             snprintf(wants, sizeof(wants), "%g", f->number);
-        return kiln_fail(&s->base, KILN_ERR_IO, "config.json: '%s' is %s: a UNet of IF has %s",
-                         f->name, is, wants);
+        return unet_bad(s, "config.json: '%s' is %s: a UNet of IF has %s", f->name, is, wants);
     }
     return KILN_OK;
 }
@@ -142,22 +140,20 @@ static int read_blocks(struct unet *s)
             if (up && !i && e == KILN_END)
                 break;  // the mirror of the way down
             if ((e == KILN_END) != (i == c->levels))
-                return kiln_fail(&s->base, KILN_ERR_IO,
-                                 "config.json: '%s' has not as many entries as "
-                                 "'block_out_channels', which has %lld",
-                                 list, (long long)c->levels);
+                return unet_bad(s,
+                                "config.json: '%s' has not as many entries as "
+                                "'block_out_channels', which has %lld",
+                                list, (long long)c->levels);
             if (i == c->levels)
                 break;
             int attention = text && !strcmp(text, names[up][1]);
             if (!attention && (!text || strcmp(text, names[up][0])))
-                return kiln_fail(&s->base, KILN_ERR_IO,
-                                 "config.json: block '%.60s' is none of IF's: %s, %s",
-                                 text ? text : "", names[up][0], names[up][1]);
+                return unet_bad(s, "config.json: block '%.60s' is none of IF's: %s, %s",
+                                text ? text : "", names[up][0], names[up][1]);
             int64_t level = up ? c->levels - 1 - i : i;
             if (up && attention != c->attention[level])
-                return kiln_fail(&s->base, KILN_ERR_IO,
-                                 "config.json: 'up_block_types' is not the mirror of "
-                                 "'down_block_types'");
+                return unet_bad(s, "config.json: 'up_block_types' is not the mirror of "
+                                   "'down_block_types'");
             c->attention[level] = attention;
         }
     return KILN_OK;
@@ -177,12 +173,11 @@ static int read_levels(struct unet *s)
         if (e == KILN_END)
             break;
         if (c->levels == MAX_LEVELS)
-            return kiln_fail(&s->base, KILN_ERR_IO,
-                             "config.json: 'block_out_channels' has more than %d entries",
-                             (int)MAX_LEVELS);
+            return unet_bad(s, "config.json: 'block_out_channels' has more than %d entries",
+                            (int)MAX_LEVELS);
     }
     if (!c->levels)
-        return kiln_fail(&s->base, KILN_ERR_IO, "config.json: 'block_out_channels' is missing");
+        return unet_bad(s, "config.json: 'block_out_channels' is missing");
     int e = per_level(s, "block_out_channels", -1, MAX_WIDTH, c->width);
     e = e ? e : read_blocks(s);
     e = e ? e : per_level(s, "layers_per_block", -1, MAX_LAYERS, c->layers);
@@ -205,8 +200,7 @@ static int read_act(struct unet *s, const char *name, int *act)
     else if (text && (!strcmp(text, "silu") || !strcmp(text, "swish")))
         *act = KILN_ACT_SILU;
     else
-        return kiln_fail(&s->base, KILN_ERR_IO, "config.json: '%s' is neither 'gelu' nor 'silu'",
-                         name);
+        return unet_bad(s, "config.json: '%s' is neither 'gelu' nor 'silu'", name);
     return KILN_OK;
 }
 
@@ -223,8 +217,7 @@ static int read_embedding(struct unet *s)
     if (e)
         return e;
     if (act && act != c->act)
-        return kiln_fail(&s->base, KILN_ERR_IO,
-                         "config.json: 'time_embedding_act_fn' and 'act_fn' differ");
+        return unet_bad(s, "config.json: 'time_embedding_act_fn' and 'act_fn' differ");
     e = field(s, "resnet_skip_time_act", &skip, &text);
     if (e < 0)
         return e;
@@ -233,8 +226,7 @@ static int read_embedding(struct unet *s)
     if (e < 0)
         return e;
     if (!e && (!type || strcmp(type, "timestep")))
-        return kiln_fail(&s->base, KILN_ERR_IO,
-                         "config.json: 'class_embed_type' is neither null nor 'timestep'");
+        return unet_bad(s, "config.json: 'class_embed_type' is neither null nor 'timestep'");
     c->class_embedding = type != NULL;
     return KILN_OK;
 }
@@ -258,34 +250,31 @@ static int check_widths(struct unet *s)
     const struct config *c = &s->config;
     for (int64_t i = 0; i < c->levels; i++) {
         if (c->width[i] % c->groups)
-            return kiln_fail(&s->base, KILN_ERR_IO,
-                             "config.json: a block of %lld channels cannot be normed in %lld "
-                             "groups",
-                             (long long)c->width[i], (long long)c->groups);
+            return unet_bad(s,
+                            "config.json: a block of %lld channels cannot be normed in %lld "
+                            "groups",
+                            (long long)c->width[i], (long long)c->groups);
         if (c->attention[i] && c->width[i] % c->head[i])
-            return kiln_fail(&s->base, KILN_ERR_IO,
-                             "config.json: a block of %lld channels has no whole number of heads "
-                             "of %lld",
-                             (long long)c->width[i], (long long)c->head[i]);
+            return unet_bad(s,
+                            "config.json: a block of %lld channels has no whole number of heads "
+                            "of %lld",
+                            (long long)c->width[i], (long long)c->head[i]);
     }
     if (c->width[c->levels - 1] % c->head[c->levels - 1] || c->embed % c->pool_heads ||
         c->context % CROSS_GROUPS || c->width[0] % 2)
-        return kiln_fail(&s->base, KILN_ERR_IO,
-                         "config.json: 'block_out_channels', 'attention_head_dim', "
-                         "'encoder_hid_dim', 'cross_attention_dim' or "
-                         "'addition_embed_type_num_heads' do not go together");
+        return unet_bad(s, "config.json: 'block_out_channels', 'attention_head_dim', "
+                           "'encoder_hid_dim', 'cross_attention_dim' or "
+                           "'addition_embed_type_num_heads' do not go together");
     if (c->in != 3 && c->in != 6)
-        return kiln_fail(&s->base, KILN_ERR_IO,
-                         "config.json: 'in_channels' is %lld: stage I has 3, stage II 6",
-                         (long long)c->in);
+        return unet_bad(s, "config.json: 'in_channels' is %lld: stage I has 3, stage II 6",
+                        (long long)c->in);
     if (c->out != 3 && c->out != 6)
-        return kiln_fail(&s->base, KILN_ERR_IO,
-                         "config.json: 'out_channels' is %lld: a UNet of IF has 6, or 3 without "
-                         "variance",
-                         (long long)c->out);
+        return unet_bad(s,
+                        "config.json: 'out_channels' is %lld: a UNet of IF has 6, or 3 without "
+                        "variance",
+                        (long long)c->out);
     if (c->class_embedding != (c->in == 6))
-        return kiln_fail(&s->base, KILN_ERR_IO,
-                         "config.json: 'class_embed_type' and 'in_channels' are of two stages");
+        return unet_bad(s, "config.json: 'class_embed_type' and 'in_channels' are of two stages");
     return KILN_OK;
 }
 

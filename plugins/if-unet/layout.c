@@ -216,8 +216,7 @@ static int check_tensor(struct unet *s, const struct wanted *w, const char *name
                         int32_t ndim, const int64_t *shape)
 {
     if (dtype != KILN_F32 && dtype != KILN_F16 && dtype != KILN_BF16)
-        return kiln_fail(&s->base, KILN_ERR_IO, "tensor '%.200s' is neither F32 nor F16 nor BF16",
-                         name);
+        return unet_bad(s, "tensor '%.200s' is neither F32 nor F16 nor BF16", name);
     int32_t want = w->bias ? 1 : module_ndim(w->module);
     int same = ndim == want;
     for (int32_t i = 0; i < ndim && same; i++)
@@ -225,9 +224,9 @@ static int check_tensor(struct unet *s, const struct wanted *w, const char *name
     if (same)
         return KILN_OK;
     char have[180], must[100];
-    return kiln_fail(&s->base, KILN_ERR_IO, "tensor '%.200s' is %s, but config.json says %s", name,
-                     shape_string(have, sizeof(have), ndim, shape),
-                     shape_string(must, sizeof(must), want, w->module->shape));
+    return unet_bad(s, "tensor '%.200s' is %s, but config.json says %s", name,
+                    shape_string(have, sizeof(have), ndim, shape),
+                    shape_string(must, sizeof(must), want, w->module->shape));
 }
 
 static int compare(struct unet *s, const struct wanted *list, size_t n)
@@ -248,16 +247,14 @@ static int compare(struct unet *s, const struct wanted *list, size_t n)
         if (end && k == n)
             return KILN_OK;
         if (end && !i)
-            return kiln_fail(
-                &s->base, KILN_ERR_IO,
-                "no weights are beside config.json: diffusion_pytorch_model.safetensors "
-                "or .fp16.safetensors, or its shards with their index");
+            return unet_bad(
+                s, "no weights are beside config.json: diffusion_pytorch_model.safetensors "
+                   "or .fp16.safetensors, or its shards with their index");
         if (order < 0)
-            return kiln_fail(&s->base, KILN_ERR_IO, "tensor '%s' is missing",
-                             wanted_name(&list[k], want, sizeof(want)));
+            return unet_bad(s, "tensor '%s' is missing", wanted_name(&list[k], want, sizeof(want)));
         if (order > 0)
-            return kiln_fail(&s->base, KILN_ERR_IO,
-                             "tensor '%.200s' is none of the net that config.json describes", name);
+            return unet_bad(s, "tensor '%.200s' is none of the net that config.json describes",
+                            name);
         e = check_tensor(s, &list[k++], name, dtype, ndim, shape);
     }
     return e;

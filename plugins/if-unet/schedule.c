@@ -18,8 +18,7 @@ static int number(struct unet *s, const kiln_file *f, const char *name, double d
     if (e == KILN_END)
         *out = def;
     else if (!e && (text || !(*out >= lo && *out <= hi)))
-        return kiln_fail(&s->base, KILN_ERR_IO, "%s: '%s' is not a number from %g to %g", document,
-                         name, lo, hi);
+        return unet_bad(s, "%s: '%s' is not a number from %g to %g", document, name, lo, hi);
     return e < 0 ? e : KILN_OK;
 }
 
@@ -35,9 +34,8 @@ static int least_lambda(struct unet *s, const kiln_file *f, double *out)
     else if (!e && text && !strcmp(text, "-Infinity"))
         *out = MIN;
     else if (!e && (text || !(*out >= MIN && *out < 0)))
-        return kiln_fail(&s->base, KILN_ERR_IO,
-                         "%s: '%s' is neither -Infinity nor a number from %d to 0, 0 excluded",
-                         document, name, (int)MIN);
+        return unet_bad(s, "%s: '%s' is neither -Infinity nor a number from %d to 0, 0 excluded",
+                        document, name, (int)MIN);
     return e < 0 ? e : KILN_OK;
 }
 
@@ -56,8 +54,8 @@ static int choice(struct unet *s, const kiln_file *f, const char *name, const ch
             *out = i;
             return KILN_OK;
         }
-    return kiln_fail(&s->base, KILN_ERR_IO, "%s: '%s' is '%.60s', which is not known", document,
-                     name, text ? text : "a number");
+    return unet_bad(s, "%s: '%s' is '%.60s', which is not known", document, name,
+                    text ? text : "a number");
 }
 
 static double cosine(double u)
@@ -94,11 +92,10 @@ static int levels(struct unet *s, const kiln_file *f, double **alpha, double **s
         return e;
     *T = (int64_t)n;
     if (f && config_field(s, f, document, "trained_betas/0", &first, &text) == KILN_OK)
-        return kiln_fail(&s->base, KILN_ERR_IO, "%s: 'trained_betas' is not known", document);
+        return unet_bad(s, "%s: 'trained_betas' is not known", document);
     if (f && config_field(s, f, document, "rescale_betas_zero_snr", &first, &text) == KILN_OK &&
         (text || first != 0))
-        return kiln_fail(&s->base, KILN_ERR_IO, "%s: 'rescale_betas_zero_snr' is not known",
-                         document);
+        return unet_bad(s, "%s: 'rescale_betas_zero_snr' is not known", document);
     *alpha = calloc((size_t)*T, sizeof(**alpha));
     *sigma = calloc((size_t)*T, sizeof(**sigma));
     if (!*alpha || !*sigma)
@@ -149,6 +146,7 @@ static int open_beside(struct unet *s, const char *base, const char *name, kiln_
         if (stat(path, &st))
             continue;
         path[strlen(path) - sizeof(document)] = 0;
+        snprintf(s->where, sizeof(s->where), "%.200s", path);
         return kiln_get_weights(&s->base)->open(s->base.host, path, out);
     }
     return KILN_OK;

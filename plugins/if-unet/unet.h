@@ -97,6 +97,7 @@ struct unet {
     struct config config;
     struct schedule schedule;
     kiln_file *file;  // mapped and checked
+    char where[201];  // the folder that is read, for messages
     char *json;       // of unet_inspect
     struct module *module;
     int n_modules, room;
@@ -105,6 +106,12 @@ struct unet {
     struct attention attention[MAX_ATTENTIONS];
     int n_resnets, n_attentions;
 };
+
+// KILN_ERR_IO, with the folder before the reason.
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+int unet_bad(struct unet *s, const char *format, ...);
 
 // config.c
 int config_read(struct unet *s);

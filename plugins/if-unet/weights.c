@@ -8,6 +8,16 @@
 
 #include "unet.h"
 
+int unet_bad(struct unet *s, const char *format, ...)
+{
+    char why[400];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(why, sizeof(why), format, ap);
+    va_end(ap);
+    return kiln_fail(&s->base, KILN_ERR_IO, "%s: %s", s->where, why);
+}
+
 static int exists(const char *folder, const char *name)
 {
     char path[4400];
@@ -60,6 +70,7 @@ int unet_describe(struct unet *s)
                          "%.300s: neither a pipeline's folder nor its unet/, with a config.json",
                          p.base);
     int half = args[P_WEIGHTS].i == WEIGHTS_FP16;
+    snprintf(s->where, sizeof(s->where), "%.200s", p.folder);
     int e = (half ? w->open_half : w->open)(s->base.host, p.folder, &s->file);
     e = e ? e : config_read(s);
     e = e ? e : layout_build(s);

@@ -23,6 +23,7 @@ struct t5 {
     kiln_file *file;  // checked, mapped
     struct tokens *tokens;
     const char *embedding;  // name of the table: it has two
+    char where[201];        // the encoder's folder, for messages
 };
 
 // Finds the encoder and the tokenizer in a pipeline's folder or in the encoder's own, and checks

@@ -20,6 +20,21 @@ static int exists(const char *folder, const char *name)
     return !stat(path, &st);
 }
 
+// KILN_ERR_IO, with the folder before the reason.
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+static int
+bad(struct t5 *s, const char *format, ...)
+{
+    char why[400];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(why, sizeof(why), format, ap);
+    va_end(ap);
+    return kiln_fail(&s->base, KILN_ERR_IO, "%s: %s", s->where, why);
+}
+
 // ---- configuration ------------------------------------------------------------------------------
 
 struct field {
@@ -42,11 +57,10 @@ static int read_field(struct t5 *s, const struct field *f)
         return KILN_OK;
     }
     if (e == KILN_END)
-        return kiln_fail(&s->base, KILN_ERR_IO, "config.json: '%s' is missing", f->name);
+        return bad(s, "config.json: '%s' is missing", f->name);
     if (text || !(number >= 1 && number <= (double)f->max) || number != (double)(int64_t)number)
-        return kiln_fail(&s->base, KILN_ERR_IO,
-                         "config.json: '%s' is not a whole number from 1 to %lld", f->name,
-                         (long long)f->max);
+        return bad(s, "config.json: '%s' is not a whole number from 1 to %lld", f->name,
+                   (long long)f->max);
     *f->to = (int64_t)number;
     return KILN_OK;
 }
@@ -74,26 +88,25 @@ static int read_config(struct t5 *s)
         return e;
     // 4: two directions, each with a half that is exact and one that is not.
     if (c->buckets % 4 || c->distance <= c->buckets / 4)
-        return kiln_fail(&s->base, KILN_ERR_IO,
-                         "config.json: %lld buckets of relative positions "
-                         "up to %lld cannot be",
-                         (long long)c->buckets, (long long)c->distance);
+        return bad(s,
+                   "config.json: %lld buckets of relative positions "
+                   "up to %lld cannot be",
+                   (long long)c->buckets, (long long)c->distance);
     e = w->json(s->file, "config.json", "/feed_forward_proj", &number, &text);
     if (e < 0)
         return e;
     if (e == KILN_END || !text || strcmp(text, "gated-gelu"))
-        return kiln_fail(&s->base, KILN_ERR_IO,
-                         "config.json: 'feed_forward_proj' is %s%.40s%s: only T5 v1.1, with "
-                         "'gated-gelu', is known",
-                         text ? "'" : "", text ? text : "not given", text ? "'" : "");
+        return bad(s,
+                   "config.json: 'feed_forward_proj' is %s%.40s%s: only T5 v1.1, with "
+                   "'gated-gelu', is known",
+                   text ? "'" : "", text ? text : "not given", text ? "'" : "");
     e = w->json(s->file, "config.json", "/layer_norm_epsilon", &c->eps, &text);
     if (e < 0)
         return e;
     if (e == KILN_END)
         c->eps = 1e-6;
     else if (text || !(c->eps > 0 && c->eps < 1))
-        return kiln_fail(&s->base, KILN_ERR_IO,
-                         "config.json: 'layer_norm_epsilon' is no number between 0 and 1");
+        return bad(s, "config.json: 'layer_norm_epsilon' is no number between 0 and 1");
     return KILN_OK;
 }
 
@@ -148,8 +161,7 @@ static int check_tensor(struct t5 *s, const char *name, int dtype, int32_t ndim,
                         const int64_t *shape, int32_t want_ndim, const int64_t *want)
 {
     if (dtype != KILN_F32 && dtype != KILN_F16 && dtype != KILN_BF16)
-        return kiln_fail(&s->base, KILN_ERR_IO, "tensor '%.200s' is neither F32 nor F16 nor BF16",
-                         name);
+        return bad(s, "tensor '%.200s' is neither F32 nor F16 nor BF16", name);
     int same = ndim == want_ndim;
     for (int32_t i = 0; i < ndim && same; i++)
         same = shape[i] == want[i];
@@ -163,8 +175,7 @@ static int check_tensor(struct t5 *s, const char *name, int dtype, int32_t ndim,
         snprintf(must, sizeof(must), "[%lld]", (long long)want[0]);
     else
         snprintf(must, sizeof(must), "[%lld,%lld]", (long long)want[0], (long long)want[1]);
-    return kiln_fail(&s->base, KILN_ERR_IO, "tensor '%.200s' is %s, but config.json says %s", name,
-                     have, must);
+    return bad(s, "tensor '%.200s' is %s, but config.json says %s", name, have, must);
 }
 
 static int missing(struct t5 *s, const uint16_t *seen)
@@ -172,9 +183,8 @@ static int missing(struct t5 *s, const uint16_t *seen)
     for (int64_t l = 0; l < s->config.layers; l++)
         for (int i = 0; i < (int)PARTS; i++)
             if (!(seen[l] & 1 << i) && (i != BIAS_PART || !l))
-                return kiln_fail(&s->base, KILN_ERR_IO,
-                                 "tensor 'encoder.block.%lld.layer.%s.weight' is missing",
-                                 (long long)l, parts[i].name);
+                return bad(s, "tensor 'encoder.block.%lld.layer.%s.weight' is missing",
+                           (long long)l, parts[i].name);
     return KILN_OK;
 }
 
@@ -187,8 +197,9 @@ static int check_tensors(struct t5 *s)
     int32_t ndim;
     int64_t shape[8], want[2], layer = 0;
     const char *name;
-    for (uint64_t i = 0; !e; i++) {
-        e = w->entry(s->file, i, &name, &dtype, &ndim, shape);
+    uint64_t n = 0;
+    for (; !e; n++) {
+        e = w->entry(s->file, n, &name, &dtype, &ndim, shape);
         if (e)
             break;
         int part = parse_name(name, c->layers, &layer);
@@ -207,19 +218,20 @@ static int check_tensors(struct t5 *s)
         } else if (!strncmp(name, "decoder.", 8) || !strncmp(name, "lm_head.", 8)) {
             continue;  // of a whole T5
         } else {
-            return kiln_fail(&s->base, KILN_ERR_IO,
-                             "tensor '%.200s' is none of an encoder of %lld layers", name,
-                             (long long)c->layers);
+            return bad(s, "tensor '%.200s' is none of an encoder of %lld layers", name,
+                       (long long)c->layers);
         }
         e = check_tensor(s, name, dtype, ndim, shape, want_ndim, want);
     }
     if (e < 0)
         return e;
+    if (!n)
+        return bad(s, "no weights are beside config.json: model.safetensors or "
+                      "model.fp16.safetensors, or its shards with their index");
     if (!s->embedding)
-        return kiln_fail(&s->base, KILN_ERR_IO, "tensor 'shared.weight' is missing");
+        return bad(s, "tensor 'shared.weight' is missing");
     if (!norm)
-        return kiln_fail(&s->base, KILN_ERR_IO,
-                         "tensor 'encoder.final_layer_norm.weight' is missing");
+        return bad(s, "tensor 'encoder.final_layer_norm.weight' is missing");
     return missing(s, seen);
 }
 
@@ -245,8 +257,10 @@ static int open_tokens(struct t5 *s, const char *base, const char *encoder)
                              (int)tokens_count(s->tokens), (long long)s->config.vocab);
         return KILN_OK;
     }
+    int fast = exists(base, "tokenizer/tokenizer.json") || exists(encoder, "tokenizer.json");
     return kiln_fail(&s->base, KILN_ERR_IO,
-                     "%.200s: no tokenizer: it wants spiece.model there or in tokenizer/", base);
+                     "%.200s: no tokenizer: it wants spiece.model there or in tokenizer/%s", base,
+                     fast ? "; tokenizer.json does not do" : "");
 }
 
 int t5_open(struct t5 *s)
@@ -259,6 +273,7 @@ int t5_open(struct t5 *s)
     snprintf(base, sizeof(base), "%s", found ? found : name);
     snprintf(encoder, sizeof(encoder), "%s%s", base,
              exists(base, "text_encoder") ? "/text_encoder" : "");
+    snprintf(s->where, sizeof(s->where), "%.200s", encoder);
     int e = w->open(h, encoder, &s->file);  // says so where there is nothing
     if (e)
         return e;

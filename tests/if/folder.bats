@@ -36,11 +36,11 @@ says() {
     [ "$status" -eq 1 ]
 }
 
-# refuses FOLDER TEXT: naming the net fails with this line, whether or not it would run.
+# refuses FOLDER TEXT: naming the net fails with this line, which names the folder, whether or not it would run.
 refuses() {
     says --dry-run randn 1x3x64x64 ! embeddings prompts.pth ! if-unet "$1" ! denoise
     [ "${#lines[@]}" -eq 1 ]
-    [[ $output == "kiln: if-unet: "$2 ]]
+    [[ $output == "kiln: if-unet: $1"*$2 ]]
 }
 
 # What one evaluation gives, to compare bits.
@@ -84,7 +84,7 @@ rename() { LC_ALL=C sed -i "s/\"$2\":{/\"$3\":{/" "$1"; }
     rm I/$weights
     refuses I "no weights are beside config.json: diffusion_pytorch_model.safetensors or *"
     rm -r II/unet
-    refuses II "*II: neither a pipeline's folder nor its unet/, with a config.json"
+    refuses II ": neither a pipeline's folder nor its unet/, with a config.json"
 }
 
 @test "nets of other kinds are refused, with what is wrong" {
@@ -187,7 +187,7 @@ rename() { LC_ALL=C sed -i "s/\"$2\":{/\"$3\":{/" "$1"; }
     rename I/$weights conv_in.bias conv_io.bias
     run kiln inspect I
     [ "$status" -eq 1 ]
-    [ "$output" = "kiln: inspect: if-unet: tensor 'conv_in.bias' is missing" ]
+    [ "$output" = "kiln: inspect: if-unet: I/unet: tensor 'conv_in.bias' is missing" ]
 }
 
 @test "inspect: parameters and tensors of the published nets" {

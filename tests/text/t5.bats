@@ -109,9 +109,13 @@ broken() {
     sed -i 's/"gated-gelu"/"relu"/' broken/text_encoder/config.json
     broken "'feed_forward_proj' is 'relu': only T5 v1.1"
     sed -i '/"d_model"/d' broken/text_encoder/config.json
-    broken "config.json: 'd_model' is missing"
+    broken "broken/text_encoder: config.json: 'd_model' is missing"
     sed -i 's/"num_heads": 5/"num_heads": "many"/' broken/text_encoder/config.json
     broken "'num_heads' is not a whole number"
+    rm broken/text_encoder/*.safetensors
+    broken "broken/text_encoder: no weights are beside config.json: model.safetensors or"
+    mv broken/tokenizer/spiece.model broken/tokenizer/tokenizer.json
+    broken "no tokenizer: it wants spiece.model there or in tokenizer/; tokenizer.json does not do"
     rm -r broken/tokenizer
     broken "no tokenizer"
     head -c 1000 "$golden/t5/tokenizer/spiece.model" >broken/tokenizer/spiece.model

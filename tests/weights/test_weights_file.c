@@ -234,10 +234,10 @@ static void copy(const char *from, const char *to)
 static void opens_folders(void **state)
 {
     (void)state;
-    static const char *const names[] = {"model.safetensors", "diffusion_pytorch_model.safetensors",
-                                        "model.fp16.safetensors",
-                                        "diffusion_pytorch_model.fp16.safetensors"};
-    for (int i = 0; i < 4; i++) {
+    static const char *const names[] = {
+        "model.safetensors", "diffusion_pytorch_model.safetensors", "model.fp16.safetensors",
+        "diffusion_pytorch_model.fp16.safetensors", "model.bf16.safetensors"};
+    for (int i = 0; i < 5; i++) {
         char path[4200];
         const char *dir = fresh("one");
         snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
@@ -252,6 +252,35 @@ static void opens_folders(void **state)
     struct weights_file *f = opened(dir);
     check_ramp(f, "float16", KILN_F32);
     weights_close(f);
+    // Safetensors before pickles, full precision before half but where half is asked for.
+    copy(golden("library.safetensors"), in_folder("bin/diffusion_pytorch_model.bf16.safetensors"));
+    f = opened(dir);
+    check_ramp(f, "w", KILN_F32);
+    weights_close(f);
+    copy(golden("canonical.safetensors"), in_folder("bin/diffusion_pytorch_model.safetensors"));
+    f = opened(dir);
+    check_ramp(f, "b.weight", KILN_F32);
+    weights_close(f);
+    assert_int_equal(weights_open_half(dir, &f), 0);
+    check_ramp(f, "w", KILN_F32);
+    weights_close(f);
+}
+
+// Shards of pickles, and an index without one of their tensors.
+static void opens_shards_of_pickles(void **state)
+{
+    (void)state;
+    const char *dir = fresh("pickles"), *index = in_folder("pickles/pytorch_model.bin.index.json");
+    copy(golden("torch-strided.pt"), in_folder("pickles/pytorch_model-00001-of-00001.bin"));
+#define PICKLE "\":\"pytorch_model-00001-of-00001.bin\","
+    write_text(index, "{\"weight_map\":{\"t" PICKLE "\"slice" PICKLE "\"wide" PICKLE
+                      "\"last\":\"pytorch_model-00001-of-00001.bin\"}}");
+    struct weights_file *f = opened(dir);
+    assert_int_equal(weights_find(f, "wide")->ndim, 2);
+    weights_close(f);
+    write_text(index, "{\"weight_map\":{\"t" PICKLE "\"slice" PICKLE "\"wide" PICKLE "\"last" PICKLE
+                      "\"first\":\"pytorch_model-00001-of-00001.bin\"}}");
+    refused(dir, "tensor 'first' is not in pytorch_model-00001-of-00001.bin");
 }
 
 static void opens_shards(void **state)
@@ -259,10 +288,11 @@ static void opens_shards(void **state)
     (void)state;
     static const char *const index[] = {
         "model.safetensors.index.json", "diffusion_pytorch_model.safetensors.index.json",
-        "model.safetensors.index.fp16.json", "diffusion_pytorch_model.safetensors.index.fp16.json"};
+        "model.safetensors.index.fp16.json", "diffusion_pytorch_model.safetensors.index.fp16.json",
+        "diffusion_pytorch_model.safetensors.fp16.index.json"};
     const char *dir = NULL;
     char path[4200];
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         dir = fresh("shards");
         copy(golden("library.safetensors"), in_folder("shards/model-00001-of-00002.safetensors"));
         const char *const name = "z";
@@ -414,6 +444,7 @@ int main(void)
         cmocka_unit_test(refuses_broken_files),
         cmocka_unit_test(opens_folders),
         cmocka_unit_test(opens_shards),
+        cmocka_unit_test(opens_shards_of_pickles),
         cmocka_unit_test(finds_json_by_pointer),
         cmocka_unit_test(writes_what_it_reads),
     };
