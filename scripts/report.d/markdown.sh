@@ -13,7 +13,7 @@ copy_picture() {
 
 markdown_figure() {
     local file what
-    printf '### %s %s\n\n' "$1" "${title[$1]}"
+    printf '### %s\n\n' "$(heading "$1")"
     [ -z "${tables[$1]}" ] || page_table "$1"
     while IFS=$'\t' read -r file what; do
         [ -n "$file" ] || continue

@@ -43,9 +43,14 @@ page_table() {
         }'
 }
 
+# heading ID: where the report has it, and its title. A section of several figures has them as B1, B1-name.
+heading() {
+    printf '%s %s\n' "${1%%-*}" "${title[$1]}"
+}
+
 page_figure() {
     local file what
-    printf '<figure id="%s">\n<h3>%s %s</h3>\n' "$1" "$1" "$(escape <<<"${title[$1]}")"
+    printf '<figure id="%s">\n<h3>%s</h3>\n' "$1" "$(heading "$1" | escape)"
     [ -z "${tables[$1]}" ] || page_table "$1"
     while IFS=$'\t' read -r file what; do
         [ -z "$file" ] || page_picture "$file" "$what"
@@ -81,7 +86,7 @@ page_contents() {
             printf '%s<h4><a href="#part-%s">%s</a></h4>\n<ul>\n' "$open" "${id#?}" "$(escape <<<"${title[$id]}")"
             open=$'</ul>\n'
         else
-            printf '<li><a href="#%s">%s %s</a></li>\n' "$id" "$id" "$(escape <<<"${title[$id]}")"
+            printf '<li><a href="#%s">%s</a></li>\n' "$id" "$(heading "$id" | escape)"
         fi
     done < <(shown)
     printf '%s<h4><a href="#numbers">Numbers</a></h4>\n</nav>\n' "$open"

@@ -41,21 +41,7 @@ fi
 picture a0-5.png "five steps"
 picture a0-15.png "fifteen steps"
 
-figure A1.1 "The forward process" <<EOF
-kiln load cat.png ! resize 64x64 ! hstack [ ] [ noise t=250,500,750 schedule=cosine ! grid 3 ] ! grid 1 scale=3 columns=original columns="t = 250" columns="t = 500" columns="t = 750" ! save a11.png
-EOF
-picture a11.png "a photo with more and more noise"
-says <<EOF
-<p>A photo shrinks towards gray while noise grows. No net is asked.</p>
-EOF
-
-figure A1.2 "Blur does not denoise" <<EOF
-kiln load cat.png ! resize 64x64 ! noise t=250,500,750 schedule=cosine ! vstack [ grid 3 ] [ blur 2 kernel=7 ! grid 3 ] ! grid 1 scale=3 columns="t = 250" columns="t = 500" columns="t = 750" rows=noised rows=blurred ! save a12.png
-EOF
-picture a12.png "the noised cat, and the same blurred"
-says <<EOF
-<p>A Gaussian filter takes the fine noise away and the fine picture with it.</p>
-EOF
+. "$parts/part-a-noise.sh"
 
 figure A1.3 "Denoising in one step" <<EOF
 kiln load cat.png ! resize 64x64 ! keep orig ! $ask ! $photo ! noise t=250,500,750 ! vstack [ hstack @orig [ grid 3 ] ] [ hstack @orig [ denoise ! grid 3 ] ] ! grid 1 scale=3 columns=original columns="t = 250" columns="t = 500" columns="t = 750" rows=noised rows="one step" ! save a13.png
