@@ -117,7 +117,8 @@ static const char errors[] =
     "finds what is wrong with a plugin, 'inspect' what is in a file.\n";
 
 static const char options[] =
-    "Options stand before the chain or verb. Each has a name in the environment.\n"
+    "Options stand before the chain or verb. Each has a name in the environment,\n"
+    "where those without a value are yes or no.\n"
     "\n"
     "  -s, --seed N         KILN_SEED        of all random numbers (0); only where a\n"
     "                                        chain starts\n"

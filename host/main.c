@@ -95,6 +95,8 @@ static void set_signals(void)
 
 // ---- options ------------------------------------------------------------------------------------
 
+#define SHORT_OPTIONS "+:s:d:j:P:M:nkqvhV"
+
 enum { O_RNG = 256, O_PRECISION, O_MAX_BATCH, O_MAX_MEMORY, O_PREVIEW };
 
 static const struct option options[] = {
@@ -229,43 +231,63 @@ static int set_option(int opt, const char *value)
 
 static int from_environment(void)
 {
+    static const char *const flags[] = {"no", "yes", "0", "1", NULL};
     int e = parse_size("75%", &runtime.max_memory) ? KILN_OK : KILN_ERR_ARG;
     for (const struct option *o = options; o->name && !e; o++) {
         char *name = xformat("KILN_%s", o->name);
         for (char *p = name; *p; p++)
             *p = (char)(*p == '-' ? '_' : *p >= 'a' && *p <= 'z' ? *p - 32 : *p);
         const char *value = getenv(name);
-        if (value && *value && o->val != 'P' && o->val != 'M' && o->val != 'h' && o->val != 'V' &&
-            (o->has_arg || strcmp(value, "0")))
-            e = set_option(o->val, value);
-        if (e)
-            fail_in(e, "%s", name);
+        if (value && *value && o->val != 'P' && o->val != 'M' && o->val != 'h' && o->val != 'V') {
+            int flag = o->has_arg ? 1 : index_of(value, flags);
+            if (flag < 0)
+                e = wrong_option(name, "yes or no", value);
+            else if (flag % 2)
+                e = set_option(o->val, value);
+            e = e && o->has_arg ? fail_in(e, "%s", name) : e;
+        }
         free(name);
     }
     return e;
+}
+
+// After getopt_long() gave ':' or '?'. WORD is the last that it is done with: that of a long
+// option, not always that of a short one.
+static void refuse_option(int opt, const char *word)
+{
+    const struct option *known = options;
+    while (known->name && known->val != optopt)
+        known++;
+    if (opt == ':' && !strncmp(word, "--", 2)) {
+        fail(KILN_ERR_ARG, "option --%s wants a value", known->name);
+    } else if (opt == ':') {
+        fail(KILN_ERR_ARG, "option -%c wants a value", optopt);
+    } else if (optopt && known->name) {
+        fail(KILN_ERR_ARG, "option --%s takes no value", known->name);
+    } else if (optopt) {
+        fail(KILN_ERR_ARG, "no option '-%c' ('kiln --help' lists them)", optopt);
+    } else {
+        char *name = xstrndup(word + 2, strcspn(word + 2, "="));
+        const char *best = NULL;
+        for (known = options; known->name; known++)
+            nearer(name, known->name, &best);
+        if (best)
+            fail(KILN_ERR_ARG, "no option '--%s': did you mean '--%s'?", name, best);
+        else
+            fail(KILN_ERR_ARG, "no option '--%s' ('kiln --help' lists them)", name);
+        free(name);
+    }
 }
 
 // 0: go on at optind; else what to do at once ('h', 'V'), or -1 for an error.
 static int from_command_line(int argc, char **argv)
 {
     int opt;
-    opterr = 0;
-    while ((opt = getopt_long(argc, argv, "+:s:d:j:P:M:nkqvhV", options, NULL)) != -1) {
+    while ((opt = getopt_long(argc, argv, SHORT_OPTIONS, options, NULL)) != -1) {
         if (opt == 'h' || opt == 'V')
             return opt;
         if (opt == ':' || opt == '?') {
-            const char *word = argv[optind - 1];
-            const char *best = NULL;
-            if (opt == ':') {
-                fail(KILN_ERR_ARG, "option %s wants a value", word);
-                return -1;
-            }
-            for (const struct option *o = options; o->name && word[0] == '-' && word[1] == '-'; o++)
-                nearer(word + 2, o->name, &best);
-            if (best)
-                fail(KILN_ERR_ARG, "no option '%s': did you mean '--%s'?", word, best);
-            else
-                fail(KILN_ERR_ARG, "no option '%s' ('kiln --help' lists them)", word);
+            refuse_option(opt, argv[optind - 1]);
             return -1;
         }
         if (set_option(opt, optarg))
@@ -312,8 +334,13 @@ static int start_up(void)
     return device_begin(memory_said ? runtime.max_memory : 0, device_share);
 }
 
-static int usage_error(void)
+// Of an option or the environment. Only a chain has a stage below that reads a stream.
+static int usage_error(int argc, char **argv)
 {
+    while (getopt_long(argc, argv, SHORT_OPTIONS, options, NULL) != -1)
+        ;
+    if (optind < argc && !verb_find(argv[optind]))
+        return run_refuse(KILN_ERR_ARG);
     log_line(KILN_LOG_WARNING, "%s", fail_text());
     return EXIT_USAGE;
 }
@@ -340,13 +367,13 @@ static int dispatch(int argc, char **argv)
     if (argc == 2 && !strcmp(argv[1], "--help"))
         return help_node(argv[0]);
     const char *meant = meant_verb(argv[0]);
-    if (meant) {
-        fail(KILN_ERR_ARG, "no node or verb '%s': did you mean 'kiln %s'?", argv[0], meant);
-        return usage_error();
-    }
+    if (meant)
+        return run_refuse(
+            fail(KILN_ERR_ARG, "no node or verb '%s': did you mean 'kiln %s'?", argv[0], meant));
     struct chain *c;
-    if (chain_parse_argv(argv, argc, &c))
-        return usage_error();
+    int e = chain_parse_argv(argv, argc, &c);
+    if (e)
+        return run_refuse(e);
     int status = run_chain(c);
     chain_free(c);
     return status;
@@ -354,15 +381,14 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    opterr = 0;  // messages are ours
     paths_init();
     set_signals();
     if (from_environment())
-        return usage_error();
+        return usage_error(argc, argv);
     int what = from_command_line(argc, argv);
-    if (what < 0)
-        return usage_error();
-    if (start_up())
-        return usage_error();
+    if (what < 0 || start_up())
+        return usage_error(argc, argv);
     static char help[] = "help", version[] = "version";
     if (what)
         return dispatch(1, (char *[]){what == 'h' ? help : version, NULL});

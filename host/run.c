@@ -363,6 +363,17 @@ static void running_free(struct running *r)
     embed_kept_free();
 }
 
+int run_refuse(int e)
+{
+    log_line(KILN_LOG_WARNING, "%s", fail_text());
+    if (is_pipe(STDOUT_FILENO) && !runtime.dry_run) {
+        char *message = xstrdup(fail_text());
+        stream_write_error(STDOUT_FILENO, 0, e, message);
+        free(message);
+    }
+    return e == KILN_ERR_IO ? EXIT_FAILED : EXIT_USAGE;  // a file is wrong, not the line
+}
+
 int run_chain(const struct chain *c)
 {
     struct running r = {.docs = -1};
@@ -373,14 +384,9 @@ int run_chain(const struct chain *c)
     r.output = r.sink ? TO_SINK : isatty(STDOUT_FILENO) ? TO_TERMINAL : TO_STREAM;
     r.is_last = r.output != TO_STREAM || !is_pipe(STDOUT_FILENO);
     if (e) {
-        log_line(KILN_LOG_WARNING, "%s", fail_text());
-        if (r.output == TO_STREAM && is_pipe(STDOUT_FILENO) && !runtime.dry_run) {
-            char *message = xstrdup(fail_text());
-            stream_write_error(STDOUT_FILENO, 0, e, message);
-            free(message);
-        }
+        status = run_refuse(e);
         running_free(&r);
-        return e == KILN_ERR_IO ? EXIT_FAILED : EXIT_USAGE;  // a file is wrong, not the line
+        return status;
     }
     if (runtime.dry_run) {
         status = verb_end(dry_run(&r));

@@ -16,5 +16,8 @@ enum exit_status {
 
 // Checks and runs it; prints its own messages. Returns the exit status of the process.
 int run_chain(const struct chain *c);
+// For what is wrong before anything runs: prints the last failure, which was E, and tells the stage
+// below, if there is one, so that it does not take it for an empty input. Returns the exit status.
+int run_refuse(int e);
 
 #endif

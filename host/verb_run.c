@@ -178,10 +178,18 @@ static int recorded_chain(struct record *list, size_t n, const char *path, struc
 
 // ---- the verb -----------------------------------------------------------------------------------
 
-static int parse_failed(void)
+// The stage below waits for a stream, as it does below a chain.
+static int refuse(int e)
 {
-    log_line(KILN_LOG_WARNING, "run: %s", fail_text());
-    return EXIT_USAGE;
+    return run_refuse(fail_in(e, "run"));
+}
+
+static int refuse_usage(int e)
+{
+    char *what = xstrdup(fail_text());
+    fail(e, "%s; usage: kiln run %s", what, verb_find("run")->usage);
+    free(what);
+    return refuse(e);
 }
 
 int verb_run(int argc, char **argv)
@@ -194,30 +202,32 @@ int verb_run(int argc, char **argv)
         mark++;
     const char *wrong = verb_unknown_option(mark, argv);
     if (wrong)
-        return verb_usage("run", "no option '%s' here", wrong);
+        return refuse_usage(fail(KILN_ERR_ARG, "no option '%s' here", wrong));
     if (mark < 2)
-        return verb_usage("run", "which file?");
+        return refuse_usage(fail(KILN_ERR_ARG, "which file?"));
     struct names names = {.word = argv + 2, .n = mark - 2};
     for (int i = 2; i < mark; i++)
         if (!name_length(argv[i]))
-            return verb_usage("run", "'%s' is no NAME=VALUE (a chain is added after !)", argv[i]);
+            return refuse_usage(
+                fail(KILN_ERR_ARG, "'%s' is no NAME=VALUE (a chain is added after !)", argv[i]));
     if (mark < argc && chain_parse_argv(argv + mark + 1, argc - mark - 1, &more))
-        return parse_failed();
+        return refuse(KILN_ERR_ARG);
     if (more && !more->n) {
         chain_free(more);
-        return verb_usage("run", "a node's name is missing after '!'");
+        return refuse_usage(fail(KILN_ERR_ARG, "a node's name is missing after '!'"));
     }
     int status = EXIT_DONE, e = records_read(argv[1], &list, &n);
     if (e == KILN_END) {
         if (file_chain(argv[1], &names, &chain))
-            status = parse_failed();
+            status = refuse(KILN_ERR_ARG);
     } else if (e) {
-        status = verb_failed("run");
+        status = refuse(KILN_ERR_IO);
     } else {
         if (names.n)
-            status = verb_usage("run", "'%s' has no $NAMEs: it is no chain file", argv[1]);
+            status = refuse_usage(
+                fail(KILN_ERR_ARG, "'%s' has no $NAMEs: it is no chain file", argv[1]));
         else if (recorded_chain(list, n, argv[1], &chain) || say_files(chain))
-            status = parse_failed();
+            status = refuse(KILN_ERR_ARG);
         else
             origins_compare(&list[0].inputs, "run");  // the others are of the same chain
         for (size_t i = 0; i < n; i++)

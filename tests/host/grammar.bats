@@ -121,8 +121,13 @@ EOF
     refuses 2 "did you mean '--seed'?" kiln --sed 1 blank 1x1x1x1
     refuses 2 "no node or verb 'hel': did you mean 'kiln help'?" kiln hel
     refuses 2 "no node 'rund': did you mean 'randn'?" kiln blank 1x1x1x1 ! rund
+    refuses 2 "did you mean '--seed'?" kiln --sed=1 blank 1x1x1x1
     refuses 2 "no option '-z'" kiln -z blank 1x1x1x1
+    refuses 2 "no option '-z'" kiln -zq blank 1x1x1x1
+    refuses 2 "no option '-z'" kiln --quiet -qz blank 1x1x1x1
     refuses 2 "option -s wants a value" kiln -s
+    refuses 2 "option -s wants a value" kiln -qs
+    refuses 2 "option --quiet takes no value" kiln --quiet=1 blank 1x1x1x1
 }
 
 @test "a missing value is told with what is wanted" {
@@ -140,6 +145,10 @@ EOF
     refuses 2 "--threads: wants a whole number in 0..1024, not '-1'" kiln -j -1 blank 1x1x1x1
     refuses 2 "KILN_THREADS: --threads: wants" env KILN_THREADS=x kiln blank 1x1x1x1
     refuses 2 "KILN_CPU: wants one of" env KILN_CPU=fast kiln blank 1x1x1x1
+    refuses 2 "KILN_QUIET: wants yes or no, not 'maybe'" env KILN_QUIET=maybe kiln blank 1x1x1x1
+    [ "$(KILN_DRY_RUN=no kiln blank 1x1x1x1 ! flip | head -c 3 | od -An -tx1)" = \
+        "$(kiln blank 1x1x1x1 ! flip | head -c 3 | od -An -tx1)" ]
+    [[ $(KILN_DRY_RUN=yes kiln blank 1x1x1x1) == "blank shape=1x1x1x1"* ]]
     refuses 2 "keep: name: wants letters" kiln blank 1x1x1x1 ! keep "a b"
     refuses 2 "sort: by: wants score, t or id, not 'size'" kiln blank 1x1x1x1 ! sort size
 }

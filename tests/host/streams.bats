@@ -192,6 +192,16 @@ kiln: upstream: select: index: 5, but there are 1 images (0..0)" ]
     grep -q "upstream: no node 'flp': did you mean 'flip'?" said
     stages "kiln load nosuch.png | kiln save out.png"
     [ "$statuses" = "1 3" ] && [ "$(wc -l <said)" = 2 ]
+    # before there is a chain, too
+    for wrong in "-z blank 1x1x2x2" "-s x blank 1x1x2x2" "blank 1x1x2x2 [" "run" "run nosuch"; do
+        stages "kiln $wrong | kiln flip | kiln save out.png"
+        [[ $statuses == [12]" 3 3" ]] && [ "$(wc -l <said)" = 2 ]
+        grep -q '^kiln: upstream: ' said
+    done
+    stages "KILN_THREADS=x kiln blank 1x1x2x2 | kiln save out.png"
+    [ "$statuses" = "2 3" ] && grep -q '^kiln: upstream: KILN_THREADS: ' said
+    # a verb has no stage below
+    [ -z "$(kiln -z list 2>/dev/null)" ]
     stages "kiln blank 1x1x2x2 | kiln save out.xyz"
     [ "${statuses#* }" = 2 ] && [ "$(wc -l <said)" = 1 ]
     [ ! -e out.png ]
