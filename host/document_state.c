@@ -167,16 +167,31 @@ static int read_net(struct document *d, struct state *s)
     return e;
 }
 
+// NULL: there is none.
+static int take_image(struct document *d, kiln_tensor **out)
+{
+    kiln_tensor *t = *out = document_take(d, "image");
+    if (!t || (t->ndim == 4 && tensor_dtype(t) == KILN_F32 && kiln_numel(t)))
+        return KILN_OK;
+    int e = KILN_OK;
+    *out = NULL;
+    if (!st_string(&d->head, "kiln.stream"))  // somebody else's
+        e = tensor_as_image(t, "image", out);
+    else
+        e = fail(KILN_ERR_IO, "'image' is a tensor of %s, not float32 NxCxHxW",
+                 shape_text(t->ndim, t->shape));
+    tensor_unref(t);
+    return e;
+}
+
 static int read_rows(struct document *d, struct state *s, char *const *prompts, size_t n_prompts)
 {
     void *id, *t, *score, *prompt = NULL;
-    s->image = document_take(d, "image");
-    if (s->image &&
-        (s->image->ndim != 4 || tensor_dtype(s->image) != KILN_F32 || !kiln_numel(s->image)))
-        return fail(KILN_ERR_IO, "'image' is a tensor of %s, not float32 NxCxHxW",
-                    shape_text(s->image->ndim, s->image->shape));
+    int e = take_image(d, &s->image);
+    if (e)
+        return e;
     int64_t n = s->image ? s->image->shape[0] : 0;
-    int e = state_map_rows(s, n, NULL);
+    e = state_map_rows(s, n, NULL);
     e = e ? e : take_array(d, "id", KILN_I64, n, &id);
     if (!e && id) {
         free(s->id);

@@ -35,7 +35,26 @@ int64_t max_pixels(void)
     return (int64_t)(limit / 4 / sizeof(float));
 }
 
-// A tensor of a file that is no State, as an image: [h,w], [c,h,w] or [n,c,h,w] of any type.
+int tensor_as_image(const kiln_tensor *t, const char *name, kiln_tensor **out)
+{
+    kiln_tensor *flat;
+    if (t->ndim < 2 || t->ndim > 4 || !kiln_numel(t))
+        return fail(KILN_ERR_IO, "'%s' is a tensor of %s, not an image", name,
+                    shape_text(t->ndim, t->shape));
+    int64_t shape[4] = {1, 1, 1, 1};
+    for (int32_t k = 0; k < t->ndim; k++)
+        shape[4 - t->ndim + k] = t->shape[k];
+    int e = tensor_convert(t, KILN_F32, &flat);
+    if (e)
+        return e;
+    e = tensor_new(KILN_F32, 4, shape, out);
+    if (!e)
+        memcpy(tensor_data(*out), tensor_data(flat), tensor_bytes(flat));
+    tensor_unref(flat);
+    return e;
+}
+
+// A file that is no State and has no tensor 'image' may have one tensor that is meant.
 static int as_image(struct state *s, const char *path)
 {
     if (s->image)
@@ -49,27 +68,13 @@ static int as_image(struct state *s, const char *path)
         }
     if (!only)
         return fail(KILN_ERR_IO, "%s holds no image", path);
-    const kiln_tensor *t = only->tensor;
-    kiln_tensor *flat;
-    if (t->ndim < 2 || t->ndim > 4 || !kiln_numel(t))
-        return fail(KILN_ERR_IO, "%s: '%s' is a tensor of %s, not an image", path, only->name,
-                    shape_text(t->ndim, t->shape));
-    int64_t shape[4] = {1, 1, 1, 1};
-    for (int32_t k = 0; k < t->ndim; k++)
-        shape[4 - t->ndim + k] = t->shape[k];
-    int e = tensor_convert(t, KILN_F32, &flat);
-    if (e)
-        return e;
     kiln_tensor *image;
-    e = tensor_new(KILN_F32, 4, shape, &image);
-    if (!e) {
-        memcpy(tensor_data(image), tensor_data(flat), tensor_bytes(flat));
-        e = state_map_rows(s, shape[0], NULL);
-        state_set_image(s, image);
-        state_put_tensor(s, only->name, NULL);
-    }
-    tensor_unref(flat);
-    return e;
+    int e = tensor_as_image(only->tensor, only->name, &image);
+    if (e)
+        return fail_in(e, "%s", path);
+    state_set_image(s, image);
+    state_put_tensor(s, only->name, NULL);
+    return state_map_rows(s, image->shape[0], NULL);
 }
 
 int load_decode(const char *path, const void *bytes, size_t n, enum image_alpha alpha,

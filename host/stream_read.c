@@ -86,8 +86,8 @@ static int read_next(struct stream_reader *r, struct state **out, int *again)
     else if (doc && (!parse_int(doc, &place) || place != r->count))
         e = fail(KILN_ERR_IO, "%s has document '%s' where %lld was expected", r->name, doc,
                  (long long)r->count);
-    else
-        e = document_state(&d, out);
+    else if ((e = document_state(&d, out)))
+        fail_in(e, "%s", r->name);
     document_free(&d);
     if (e) {
         r->ended = 1;

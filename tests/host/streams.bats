@@ -305,6 +305,26 @@ kiln: upstream: interrupted" ]
     done
 }
 
+@test "an image that somebody else wrote may be half precision, or without batch and channels" {
+    for image in '"F16","shape":[1,1,2,2]' '"F16","shape":[2,2]' '"U8","shape":[1,2,4]'; do
+        text='{"image":{"dtype":'$image',"data_offsets":[0,8]}}'
+        { bytes_of ${#text}; printf %s "$text"; printf '\0\74\0\0\0\0\0\300'; } >plain.st
+        want="1 0 0 -2" # the bits of these as halves
+        [[ $image == *U8* ]] && want="0 60 0 0 0 0 0 192"
+        kiln load plain.st >loaded.st
+        [ "$(tensor loaded.st image | xargs)" = "$want" ]
+        kiln roll <plain.st >read.st
+        [ "$(tensor read.st image | xargs)" = "$want" ]
+    done
+    text='{"image":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
+    { bytes_of ${#text}; printf %s "$text"; head -c 8 /dev/zero; } >bad.st
+    refuses 1 "bad.st: 'image' is a tensor of 2, not an image" kiln load bad.st
+    # a document of ours has one form
+    text='{"__metadata__":{"kiln.stream":"1"},"image":{"dtype":"F16","shape":[2,2],"data_offsets":[0,8]}}'
+    { bytes_of ${#text}; printf %s "$text"; head -c 8 /dev/zero; } >bad.st
+    refuses 1 "standard input: 'image' is a tensor of 2x2, not float32" sh -c 'kiln roll <bad.st'
+}
+
 @test "with --keep-going what is good comes through, and the status tells of the rest" {
     kiln blank 1x1x4x4 ! tee a.png ! save c.png
     head -c 40 a.png >b.png
