@@ -25,7 +25,7 @@ void problem_free(const kiln_host *h, struct problem *p);
 void *tensor_data(const kiln_tensor *t);
 double tensor_value(const kiln_tensor *t, int64_t i);
 
-// matrix_bench.c; name: one instruction set and precision, "avx2 fast", or NULL. Returns 0.
-int matrix_bench(const char *name, int threads);
+// matrix_bench.c: [--threads=N] [WORD], a part of "avx2 fast", which chooses. Returns 0.
+int matrix_bench(int argc, char **argv);
 
 #endif

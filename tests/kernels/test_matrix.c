@@ -1,7 +1,7 @@
 // Convolutions, linear layers and their gradients of every instruction set of this processor
 // against plain sums in double precision; and the same bits whatever the threads and the batch.
 //
-//     test_matrix --bench ["amx fast" [threads]]   times instead: matrix_bench.c
+//     test_matrix --bench [--threads=N] ["amx fast"]   times instead: matrix_bench.c
 // SPDX-License-Identifier: MIT
 #include <float.h>
 #include <math.h>
@@ -430,7 +430,7 @@ int main(int argc, char **argv)
     };
 #ifndef CHECK_CUDA
     if (argc > 1 && strcmp(argv[1], "--bench") == 0)
-        return matrix_bench(argc > 2 ? argv[2] : NULL, argc > 3 ? atoi(argv[3]) : 2);
+        return matrix_bench(argc - 2, argv + 2);
 #endif
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
