@@ -112,26 +112,42 @@ int image_buffer_add(struct image_buffer *b, const void *data, size_t n)
     return 0;
 }
 
+// Of one channel: v - lo in units of range, clamped, NaN as 0, times most, to the nearest.
+static inline __attribute__((always_inline)) unsigned quantise(float x, double lo, double range,
+                                                               int exact, double most)
+{
+    double v = exact ? ((double)x - lo) * range : ((double)x - lo) / range;
+    v = v > 0 ? v : 0;  // NaN is not > 0
+    return (unsigned)(int)((v < 1 ? v : 1) * most + 0.5);
+}
+
+// row: the first sample of the channel.
+static inline __attribute__((always_inline)) void quantise_plane(const float *in, int64_t w,
+                                                                 int64_t c, double lo, double range,
+                                                                 int exact, int bits, uint8_t *row)
+{
+    for (int64_t x = 0; x < w; x++)
+        if (bits == 16) {
+            unsigned q = quantise(in[x], lo, range, exact, 65535);
+            row[x * c * 2] = (uint8_t)(q >> 8);
+            row[x * c * 2 + 1] = (uint8_t)q;
+        } else {
+            row[x * c] = (uint8_t)quantise(in[x], lo, range, exact, 255);
+        }
+}
+
 void image_quantise_row(const kiln_tensor *image, int64_t i, int64_t y, double lo, double hi,
                         int bits, uint8_t *row)
 {
     int64_t c = image->shape[1], h = image->shape[2], w = image->shape[3];
-    double most = bits == 16 ? 65535 : 255, range = hi - lo, part = 1 / range;
-    int exponent, exact = frexp(range, &exponent) == 0.5;  // a power of two: no rounding in part
+    double range = hi - lo;
+    int exponent, exact = frexp(range, &exponent) == 0.5;  // a power of two: 1 / range is exact
     for (int64_t k = 0; k < c; k++) {
         const float *in = kiln_f32(image) + ((i * c + k) * h + y) * w;
-        for (int64_t x = 0; x < w; x++) {
-            double v = (double)in[x] - lo;
-            v = exact ? v * part : v / range;
-            v = v > 0 ? v : 0;  // NaN is not > 0
-            unsigned q = (unsigned)(int)((v < 1 ? v : 1) * most + 0.5);
-            if (bits == 16) {
-                row[(x * c + k) * 2] = (uint8_t)(q >> 8);
-                row[(x * c + k) * 2 + 1] = (uint8_t)q;
-            } else {
-                row[x * c + k] = (uint8_t)q;
-            }
-        }
+        if (exact && bits == 8)
+            quantise_plane(in, w, c, lo, 1 / range, 1, 8, row + k);
+        else
+            quantise_plane(in, w, c, lo, range, 0, bits, row + k * bits / 8);
     }
 }
 

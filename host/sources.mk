@@ -7,7 +7,8 @@ host_sources = \
 	host/ext.c host/ext.h host/file.c host/file.h host/file_atomic.c host/file_fd.h \
 	host/file_sweep.c host/filter_call.c host/filter_call.h host/help_topics.c \
 	host/help_topics.h host/image_codec.h host/image_exif.c host/image_file.c host/image_file.h \
-	host/image_jpeg.c host/image_png.c host/image_png_text.c host/inputs.c host/inputs.h \
+	host/image_jpeg.c host/image_jpeg.h host/image_jpeg_read.c host/image_jpeg_write.c \
+	host/image_png.c host/image_png_text.c host/inputs.c host/inputs.h \
 	host/inspect.h host/inspect_net.c host/inspect_state.c host/inspect_weights.c host/instance.c host/instance.h \
 	host/load.c host/load.h host/load_file.h host/log.c host/log.h host/main.c \
 	host/node_batch.c host/node_load.c host/node_save.c host/node_state.c host/node_text.c \

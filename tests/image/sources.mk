@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 image_codecs = host/image_file.c host/image_png.c host/image_png_text.c host/image_jpeg.c \
-	host/image_exif.c host/image_file.h host/image_codec.h \
+	host/image_jpeg.h host/image_jpeg_read.c host/image_jpeg_write.c host/image_exif.c \
+	host/image_file.h host/image_codec.h host/pool.c host/pool.h host/util.c host/util.h \
 	host/tensor.c host/twin.c host/twin_pool.c host/tensor.h kernels/half.h host/error.c host/error.h
 image_libs = $(PNG_LIBS) $(JPEG_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
 
