@@ -26,11 +26,12 @@ kernels_amx_sources = \
 cuda_units = \
 	kernels/cuda/attention.cu kernels/cuda/elementwise.cu kernels/cuda/image.cu \
 	kernels/cuda/init.cu kernels/cuda/layout.cu kernels/cuda/matrix.cu \
-	kernels/cuda/matrix_grad.cu kernels/cuda/norm.cu kernels/cuda/random.cu \
+	kernels/cuda/matrix_grad.cu kernels/cuda/norm.cu kernels/cuda/pipelined.cu \
+	kernels/cuda/random.cu \
 	kernels/cuda/resize.cu kernels/cuda/train.cu
 cuda_headers = \
 	kernels/cuda/backend.h kernels/cuda/cuda.h kernels/cuda/emulated.h kernels/cuda/gemm.h \
-	kernels/cuda/number.h kernels/cuda/runtime.h kernels/cuda/services.h kernels/cuda/thread.h \
+	kernels/cuda/number.h kernels/cuda/pipeline.h kernels/cuda/runtime.h kernels/cuda/services.h kernels/cuda/thread.h \
 	kernels/half.h kernels/kernels.h kernels/normals.h kernels/taps.h
 cuda_emulated_objects = $(cuda_units:.cu=.emulated.o)
 cuda_objects = $(cuda_units:.cu=.nvcc.o) kernels/cuda/runtime.nvcc.o

@@ -201,4 +201,63 @@ struct kiln_packed {
     int precision;
 };
 
+// The product that a convolution is: rows are output pixels, columns output channels, and the sum
+// runs over (tap, input channel). Tokens of a linear layer are pixels of one line.
+struct product_shape {
+    kiln_conv conv;
+    int64_t rows, columns, sum;
+    int ci, h, w, oh, ow;
+};
+
+inline product_shape shape_of(const kiln_packed *p, const kiln_tensor *x, const kiln_tensor *out,
+                              int linear)
+{
+    product_shape s = {p->conv, rows_of(out), p->out, 0, (int)p->in, 1, 1, 1, 1};
+    s.sum = (int64_t)p->conv.kernel * p->conv.kernel * p->in;
+    s.h = linear ? 1 : (int)x->shape[1];
+    s.w = linear ? (int)(s.rows / out->shape[0]) : (int)x->shape[2];
+    s.oh = linear ? 1 : (int)out->shape[1];
+    s.ow = linear ? s.w : (int)out->shape[2];
+    return s;
+}
+
+// What becomes of the sums of a product.
+struct epilogue {
+    const kiln_tensor *bias, *add;
+    float scale;
+    int act, linear;
+};
+
+template <class T> struct finish {
+    const T *add;
+    const float *bias;
+    T *out;
+    int64_t columns;
+    float scale;
+    int act, linear;
+
+    finish(const epilogue &e, const kiln_tensor *to)
+        : add(data<T>(e.add)), bias(f32(e.bias)), out(data<T>(to)), columns(last(to)),
+          scale(e.scale), act(e.act), linear(e.linear)
+    {
+    }
+    ON_DEVICE float value(int64_t column, float y, float z) const
+    {
+        if (bias)
+            y += bias[column];
+        return linear ? act_value(act, y) + z : act_value(act, scale * (y + z));
+    }
+    ON_DEVICE void at(int64_t row, int64_t column, float y) const
+    {
+        int64_t i = row * columns + column;
+        to(out[i], value(column, y, add ? to_float(add[i]) : 0));
+    }
+};
+
+// pipelined.cu: the same product, faster, for maps of the type that it is computed in (of float
+// for tf32) whose channels come by whole slices of K. fits 0: not for these.
+int pipelined_fits(const kiln_packed *p, const kiln_tensor *x, const kiln_tensor *out);
+int pipelined_product(const kiln_host *h, const kiln_packed *p, const kiln_tensor *x,
+                      const epilogue &e, kiln_tensor *out);
+
 #endif

@@ -10,29 +10,16 @@ namespace
 
 template <class T, class W, class C> struct conv_kernel {
     static constexpr int threads = tile::threads;
-    const T *x, *add;
+    const T *x;
     const W *w;
-    const float *bias;
-    T *out;
-    kiln_conv conv;
-    int64_t rows, sum, columns, column_tiles;  // rows = n oh ow, sum = taps ci, columns = co
-    int ci, h, width, oh, ow;
-    float scale;
-    int act, linear;
+    finish<T> end;
+    product_shape p;
+    int64_t column_tiles;
 
     ON_DEVICE float input(int64_t image, int oy, int ox, int ky, int kx, int c) const
     {
-        int iy = conv_source(conv, oy, ky, h), ix = conv_source(conv, ox, kx, width);
-        return iy < 0 || ix < 0 ? 0 : to_float(x[((image * h + iy) * width + ix) * ci + c]);
-    }
-
-    ON_DEVICE void store(int64_t row, int64_t column, float y) const
-    {
-        int64_t at = row * columns + column;
-        if (bias)
-            y += bias[column];
-        float z = add ? to_float(add[at]) : 0;
-        to(out[at], linear ? act_value(act, y) + z : act_value(act, scale * (y + z)));
+        int iy = conv_source(p.conv, oy, ky, p.h), ix = conv_source(p.conv, ox, kx, p.w);
+        return iy < 0 || ix < 0 ? 0 : to_float(x[((image * p.h + iy) * p.w + ix) * p.ci + c]);
     }
 
     ON_DEVICE void block(int64_t index) const
@@ -47,23 +34,23 @@ template <class T, class W, class C> struct conv_kernel {
             sums[SLOT(t)].clear();
             if (t < tile::M) {
                 int64_t r = row0 + t;
-                image[t] = r < rows ? r / ((int64_t)oh * ow) : -1;
-                at_y[t] = (int32_t)(r / ow % oh);
-                at_x[t] = (int32_t)(r % ow);
+                image[t] = r < p.rows ? r / ((int64_t)p.oh * p.ow) : -1;
+                at_y[t] = (int32_t)(r / p.ow % p.oh);
+                at_x[t] = (int32_t)(r % p.ow);
             }
         }
-        for (int64_t k0 = 0; k0 < sum; k0 += tile::K) {
+        for (int64_t k0 = 0; k0 < p.sum; k0 += tile::K) {
             THREADS(t)
             {
                 int k = t % tile::K;
-                int tap = (int)((k0 + k) / ci), c = (int)((k0 + k) % ci);
-                int ky = tap / conv.kernel, kx = tap % conv.kernel, in = k0 + k < sum;
+                int tap = (int)((k0 + k) / p.ci), c = (int)((k0 + k) % p.ci);
+                int ky = tap / p.conv.kernel, kx = tap % p.conv.kernel, in = k0 + k < p.sum;
                 for (int i = t / tile::K; i < tile::M; i += threads / tile::K)
                     to(s.a[i][k],
                        in && image[i] >= 0 ? input(image[i], at_y[i], at_x[i], ky, kx, c) : 0.0f);
                 for (int i = t / tile::K; i < tile::N; i += threads / tile::K)
-                    to(s.b[i][k], in && column0 + i < columns
-                                      ? to_float(w[(column0 + i) * sum + k0 + k])
+                    to(s.b[i][k], in && column0 + i < p.columns
+                                      ? to_float(w[(column0 + i) * p.sum + k0 + k])
                                       : 0.0f);
             }
             THREADS(t)
@@ -75,43 +62,20 @@ template <class T, class W, class C> struct conv_kernel {
                 for (int k = 0; k < 4; k++) {
                     int64_t row = row0 + tile_row(t, i, k);
                     int64_t column = column0 + tile_column(t, j, k);
-                    if (row < rows && column < columns)
-                        store(row, column, sums[SLOT(t)].c[i][j][k]);
+                    if (row < p.rows && column < p.columns)
+                        end.at(row, column, sums[SLOT(t)].c[i][j][k]);
                 }
     }
 };
 
-struct epilogue {
-    const kiln_tensor *bias, *add;
-    float scale;
-    int act, linear;
-};
-
 template <class T, class W, class C>
-int product_of(const kiln_host *h, const kiln_packed *p, const kiln_tensor *x, const epilogue &e,
+int product_of(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x, const epilogue &e,
                kiln_tensor *out)
 {
-    conv_kernel<T, W, C> k;
-    int64_t taps = (int64_t)p->conv.kernel * p->conv.kernel;
-    k.x = data<T>(x);
-    k.add = data<T>(e.add);
-    k.w = data<W>(p->value);
-    k.bias = f32(e.bias);
-    k.out = data<T>(out);
-    k.conv = p->conv;
-    k.rows = rows_of(out);
-    k.sum = taps * p->in;
-    k.columns = p->out;
-    k.column_tiles = blocks_of(p->out, tile::N);
-    k.ci = (int)p->in;
-    k.h = e.linear ? 1 : (int)x->shape[1];
-    k.width = e.linear ? (int)k.rows : (int)x->shape[2];
-    k.oh = e.linear ? 1 : (int)out->shape[1];
-    k.ow = e.linear ? (int)k.rows : (int)out->shape[2];
-    k.scale = e.scale;
-    k.act = e.act;
-    k.linear = e.linear;
-    return launch(h, blocks_of(k.rows, tile::M) * k.column_tiles, k);
+    const product_shape p = shape_of(w, x, out, e.linear);
+    conv_kernel<T, W, C> k = {data<T>(x), data<W>(w->value), finish<T>(e, out), p,
+                              blocks_of(p.columns, tile::N)};
+    return launch(h, blocks_of(p.rows, tile::M) * k.column_tiles, k);
 }
 
 // Under exact and fast maps are of float and weights of any type; under bf16 and fp16 maps are of
@@ -120,6 +84,8 @@ int product(const kiln_host *h, const kiln_packed *p, const kiln_tensor *x, cons
             kiln_tensor *out)
 {
     int map = type_of(x), weight = type_of(p->value);
+    if (pipelined_fits(p, x, out))
+        return pipelined_product(h, p, x, e, out);
     switch (p->precision) {
     case KERNELS_BF16:
         return map == KILN_BF16 ? product_of<bf16, bf16, bf16>(h, p, x, e, out)

@@ -2,7 +2,7 @@
 # The kernels of CUDA on the CPU: the tests of the other backends, compiled for this one.
 if CXX_POSSIBLE
 check_PROGRAMS += tests/cuda/test_ref tests/cuda/test_vector tests/cuda/test_matrix \
-	tests/cuda/test_random
+	tests/cuda/test_random tests/cuda/test_products
 endif
 # The device that is none, as a backend: whole chains run on it.
 if CXX_POSSIBLE
@@ -32,6 +32,9 @@ tests_cuda_test_random_SOURCES = tests/cuda/test_random.c host/random.c host/ran
 	$(stub_sources)
 tests_cuda_test_random_CPPFLAGS = $(tests_cuda_cppflags)
 tests_cuda_test_random_LDADD = $(tests_cuda_libs)
+tests_cuda_test_products_SOURCES = tests/cuda/test_products.c $(stub_sources)
+tests_cuda_test_products_CPPFLAGS = $(tests_cuda_cppflags)
+tests_cuda_test_products_LDADD = $(tests_cuda_libs)
 bats_tests += tests/cuda/device.bats
 bats_tests += tests/cuda/chains.bats tests/cuda/graphs.bats tests/cuda/if.bats tests/cuda/training.bats
 EXTRA_DIST += tests/cuda/device.bash
@@ -39,7 +42,7 @@ long_tests += tests/cuda/check-gpu-long.bats
 
 # The same tests for a real device, which scripts/check-gpu takes along; here with the one that is none.
 cuda_device_tests = tests/cuda/device_ref tests/cuda/device_vector tests/cuda/device_matrix \
-	tests/cuda/device_random
+	tests/cuda/device_random tests/cuda/device_products
 if CXX_POSSIBLE
 check_DATA += $(cuda_device_tests)
 endif
@@ -58,3 +61,6 @@ tests_cuda_device_matrix_LDADD = $(tests_cuda_device_libs)
 tests_cuda_device_random_SOURCES = $(tests_cuda_test_random_SOURCES) tests/cuda/on_device.c
 tests_cuda_device_random_CPPFLAGS = $(tests_cuda_device_cppflags)
 tests_cuda_device_random_LDADD = $(tests_cuda_device_libs)
+tests_cuda_device_products_SOURCES = $(tests_cuda_test_products_SOURCES) tests/cuda/on_device.c
+tests_cuda_device_products_CPPFLAGS = $(tests_cuda_device_cppflags)
+tests_cuda_device_products_LDADD = $(tests_cuda_device_libs)

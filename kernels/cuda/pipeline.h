@@ -1,0 +1,213 @@
+// The product of two tiles whose rows lie along K, while the next ones are on their way: slices of
+// K of both are copied to a ring of stages in shared memory, by chunks of 16 bytes. The four warps
+// of a block have a quarter of the result each, as pieces of 16 x 8 in the matrix units' layout.
+// Without matrix units the same elements are plain sums. SPDX-License-Identifier: MIT
+#ifndef KERNELS_CUDA_PIPELINE_H
+#define KERNELS_CUDA_PIPELINE_H
+
+#include <string.h>
+
+#include "kernels/cuda/gemm.h"
+
+enum { CHUNK = 16 };  // bytes
+
+// A x B^T, A of maps of type T [M][K], B of weights of type W [N][K], multiplied as C.
+template <class T, class W, class C, int M_, int N_, int stages_> struct pipe {
+    static constexpr int M = M_, N = N_, stages = stages_, threads = 128;
+    static constexpr int K = 64 / (int)sizeof(T);  // of a slice: 64 bytes of a map
+    static constexpr int a_chunks = 4, b_chunks = K * (int)sizeof(W) / CHUNK;
+    static constexpr int a_bytes = M * a_chunks * CHUNK, b_bytes = N * b_chunks * CHUNK;
+    static constexpr int pieces_m = M / 32, pieces_n = N / 16;
+
+    struct sums {
+        float c[pieces_m][pieces_n][4];
+        ON_DEVICE void clear()
+        {
+            UNROLL(8)
+            for (int i = 0; i < pieces_m * pieces_n * 4; i++)
+                c[i / (4 * pieces_n)][i / 4 % pieces_n][i % 4] = 0;
+        }
+    };
+    ON_DEVICE static int warp_row(int t)
+    {
+        return t / 64 * (M / 2);
+    }
+    ON_DEVICE static int warp_column(int t)
+    {
+        return t / 32 % 2 * (N / 2);
+    }
+    // Of element k of a piece.
+    ON_DEVICE static int row(int t, int i, int k)
+    {
+        return warp_row(t) + i * 16 + t % 32 / 4 + k / 2 * 8;
+    }
+    ON_DEVICE static int column(int t, int j, int k)
+    {
+        return warp_column(t) + j * 8 + t % 4 * 2 + k % 2;
+    }
+};
+
+// Where a chunk of a row lies: the eight rows that are read at once meet no bank twice.
+template <int chunks> ON_DEVICE int chunk_at(int row, int chunk)
+{
+    return (row * chunks + (chunk ^ (row / (8 / chunks) % chunks))) * CHUNK;
+}
+
+// Element k of a row as it is multiplied.
+template <class C, class S, int chunks>
+ON_DEVICE float operand(const unsigned char *tile, int row, int k)
+{
+    const int each = CHUNK / (int)sizeof(S);
+    S x;
+    C rounded;
+    memcpy(&x, tile + chunk_at<chunks>(row, k / each) + k % each * (int)sizeof(S), sizeof(x));
+    to(rounded, to_float(x));
+    return to_float(rounded);
+}
+
+template <class P, class T, class W, class C>
+ON_DEVICE void plain_slice(int t, const unsigned char *a, const unsigned char *b,
+                           typename P::sums &sums)
+{
+    typename P::sums part;
+    part.clear();
+    for (int k = 0; k < P::K; k++) {
+        float right[P::pieces_n][2];
+        for (int j = 0; j < P::pieces_n; j++)
+            for (int e = 0; e < 2; e++)
+                right[j][e] = operand<C, W, P::b_chunks>(b, P::column(t, j, e), k);
+        for (int i = 0; i < P::pieces_m; i++)
+            for (int half = 0; half < 2; half++) {
+                float left = operand<C, T, P::a_chunks>(a, P::row(t, i, 2 * half), k);
+                for (int j = 0; j < P::pieces_n; j++)
+                    for (int e = 0; e < 2; e++)
+                        part.c[i][j][2 * half + e] =
+                            multiply_add(left, right[j][e], part.c[i][j][2 * half + e]);
+            }
+    }
+    for (int i = 0; i < P::pieces_m; i++)
+        for (int j = 0; j < P::pieces_n; j++)
+            for (int k = 0; k < 4; k++)
+                sums.c[i][j][k] += part.c[i][j][k];
+}
+
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+
+ON_DEVICE uint32_t shared_address(const void *p)
+{
+    return (uint32_t)__cvta_generic_to_shared(p);
+}
+
+// Zeros where in is 0; from is an address all the same.
+ON_DEVICE void copy_chunk(unsigned char *to, const void *from, int in)
+{
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)),
+                 "l"(from), "r"(in ? CHUNK : 0)
+                 : "memory");
+}
+
+// The copies that a thread asked for since the last one are a group.
+ON_DEVICE void copies_group()
+{
+    asm volatile("cp.async.commit_group;" ::: "memory");
+}
+
+// All groups but the last so many have arrived.
+template <int left> ON_DEVICE void copies_arrived()
+{
+    asm volatile("cp.async.wait_group %0;" ::"n"(left) : "memory");
+}
+
+ON_DEVICE void load_matrices(uint32_t *r, const unsigned char *p)
+{
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+                 : "r"(shared_address(p)));
+}
+
+// Words of two halves are multiplied as they lie; floats are rounded to tf32 first.
+ON_DEVICE void round_words(uint32_t *, int, f16)
+{
+}
+ON_DEVICE void round_words(uint32_t *, int, bf16)
+{
+}
+ON_DEVICE void round_words(uint32_t *r, int n, tf32)
+{
+    UNROLL(4)
+    for (int i = 0; i < n; i++) {
+        tf32 x;
+        to(x, bits_float(r[i]));
+        r[i] = float_bits(x.value);
+    }
+}
+
+// Two pieces' part of B, of eight words of K: by chunks where B has words, else one by one.
+template <class P, class W, class C, class T>
+ON_DEVICE void load_right(int t, const unsigned char *b, int j, int step, uint32_t *r)
+{
+    const int lane = t % 32, column = P::warp_column(t) + j * 8;
+    if (sizeof(W) == sizeof(T)) {
+        load_matrices(r, b + chunk_at<P::b_chunks>(column + lane % 8 + lane / 16 * 8,
+                                                   2 * step + lane / 8 % 2));
+        round_words(r, 4, C());
+    } else {
+        UNROLL(4)
+        for (int i = 0; i < 4; i++)
+            r[i] = float_bits(operand<tf32, W, P::b_chunks>(b, column + i / 2 * 8 + lane / 4,
+                                                            8 * step + i % 2 * 4 + lane % 4));
+    }
+}
+
+template <class P, class T, class W, class C>
+ON_DEVICE void slice_product(int t, const unsigned char *a, const unsigned char *b,
+                             typename P::sums &sums)
+{
+    const int lane = t % 32;
+    UNROLL(2)
+    for (int step = 0; step < 2; step++) {
+        uint32_t left[P::pieces_m][4], right[P::pieces_n][2];
+        UNROLL(4)
+        for (int i = 0; i < P::pieces_m; i++) {
+            load_matrices(left[i], a + chunk_at<P::a_chunks>(P::warp_row(t) + i * 16 + lane % 16,
+                                                             2 * step + lane / 16));
+            round_words(left[i], 4, C());
+        }
+        UNROLL(4)
+        for (int j = 0; j < P::pieces_n; j += 2)
+            load_right<P, W, C, T>(t, b, j, step, right[j]);
+        UNROLL(4)
+        for (int i = 0; i < P::pieces_m; i++)
+            UNROLL(8)
+        for (int j = 0; j < P::pieces_n; j++)
+            mma(sums.c[i][j], left[i], right[j], C());
+    }
+}
+
+#else
+
+ON_DEVICE void copy_chunk(unsigned char *to, const void *from, int in)
+{
+    if (in)
+        memcpy(to, from, CHUNK);
+    else
+        memset(to, 0, CHUNK);
+}
+
+ON_DEVICE void copies_group()
+{
+}
+template <int left> ON_DEVICE void copies_arrived()
+{
+}
+
+template <class P, class T, class W, class C>
+ON_DEVICE void slice_product(int t, const unsigned char *a, const unsigned char *b,
+                             typename P::sums &sums)
+{
+    plain_slice<P, T, W, C>(t, a, b, sums);
+}
+
+#endif
+
+#endif

@@ -1,0 +1,269 @@
+// Convolutions and linear layers, forward, of many channels: the implicit product of matrix.cu with
+// tiles that arrive while the ones before are multiplied. Where a layer has too few tiles for the
+// GPU its long sums are cut into parts, whose number depends on the shape of one image alone, so
+// that the bits do not depend on the batch. SPDX-License-Identifier: MIT
+#include "kernels/cuda/pipeline.h"
+
+namespace
+{
+
+// A GPU of the size that tiles are chosen for.
+enum { UNITS = 132 };
+
+// As many elements as are moved at once.
+template <class T> struct alignas(CHUNK) eight {
+    T at[8];
+};
+
+template <class T, class W, class C, class P> struct pipelined_kernel {
+    static constexpr int threads = P::threads, pad = 8;
+    static constexpr int ring = P::stages * (P::a_bytes + P::b_bytes);
+    static constexpr int staging = P::M / 2 * (P::N + pad) * (int)sizeof(float);
+    const T *x;
+    const W *w;
+    finish<T> end;
+    product_shape p;
+    int part_slices;
+    float *part;  // [parts,rows,columns]; NULL: one part, which is finished here
+    int row_tiles, column_tiles, by_eight;
+
+    // Row r of the tile reads pixel from[r] of x at this tap; -1: nothing.
+    ON_DEVICE void sources(int t, int row0, int tap, int32_t *from) const
+    {
+        int ky = tap / p.conv.kernel, kx = tap % p.conv.kernel;
+        UNROLL(4)
+        for (int i = 0; i < P::M / 32; i++) {
+            int r = row0 + t / 4 + 32 * i, pixel = r % (p.oh * p.ow), image = r / (p.oh * p.ow);
+            int y = conv_source(p.conv, pixel / p.ow, ky, p.h);
+            int at = conv_source(p.conv, pixel % p.ow, kx, p.w);
+            from[i] = r < p.rows && y >= 0 && at >= 0 ? (image * p.h + y) * p.w + at : -1;
+        }
+    }
+
+    // Asks for slice `slice` of both tiles.
+    ON_DEVICE void ask(int t, int row0, int column0, int slice, int first, int32_t *from,
+                       unsigned char *stage) const
+    {
+        const int k = slice * P::K, c = k % p.ci, each = CHUNK / (int)sizeof(T);
+        if (slice == first || !c)
+            sources(t, row0, k / p.ci, from);
+        UNROLL(4)
+        for (int i = 0; i < P::M / 32; i++) {
+            int64_t at = (int64_t)(from[i] < 0 ? 0 : from[i]) * p.ci + c + t % 4 * each;
+            copy_chunk(stage + chunk_at<P::a_chunks>(t / 4 + 32 * i, t % 4), x + at, from[i] >= 0);
+        }
+        const int per_row = P::b_chunks, each_w = CHUNK / (int)sizeof(W);
+        UNROLL(4)
+        for (int i = t; i < P::N * per_row; i += threads) {
+            int column = column0 + i / per_row, in = column < p.columns;
+            int64_t at = (in ? column : 0) * p.sum + k + i % per_row * each_w;
+            copy_chunk(stage + P::a_bytes + chunk_at<P::b_chunks>(i / per_row, i % per_row), w + at,
+                       in);
+        }
+    }
+
+    ON_DEVICE void store(int64_t row, int64_t column, int64_t which, const float *sum) const
+    {
+        const int64_t at = row * p.columns + column;
+        float y[8];
+        UNROLL(8)
+        for (int e = 0; e < 8; e++)
+            y[e] = sum[e];
+        if (!by_eight) {
+            for (int e = 0; e < 8 && column + e < p.columns; e++)
+                if (part)
+                    part[which * p.rows * p.columns + at + e] = sum[e];
+                else
+                    end.at(row, column + e, sum[e]);
+        } else if (part) {
+            eight<float> out;
+            UNROLL(8)
+            for (int e = 0; e < 8; e++)
+                out.at[e] = y[e];
+            *reinterpret_cast<eight<float> *>(part + which * p.rows * p.columns + at) = out;
+        } else {
+            eight<T> out, add;
+            if (end.add)
+                add = *reinterpret_cast<const eight<T> *>(end.add + at);
+            UNROLL(8)
+            for (int e = 0; e < 8; e++)
+                to(out.at[e], end.value(column + e, y[e], end.add ? to_float(add.at[e]) : 0));
+            *reinterpret_cast<eight<T> *>(end.out + at) = out;
+        }
+    }
+
+    ON_DEVICE void block(int64_t index) const
+    {
+        alignas(128) SHARED unsigned char memory[ring > staging ? ring : staging];
+        struct state {
+            int32_t from[P::M / 32];
+            typename P::sums sums;
+        };
+        PER_THREAD(state, own);
+        const int which = (int)(index / ((int64_t)row_tiles * column_tiles));
+        const int row0 = (int)(index / column_tiles % row_tiles) * P::M;
+        const int column0 = (int)(index % column_tiles) * P::N;
+        const int slices = (int)(p.sum / P::K), first = which * part_slices;
+        const int last = first + part_slices < slices ? first + part_slices : slices;
+        const int ahead = P::stages - 1, stage_bytes = P::a_bytes + P::b_bytes;
+        THREADS(t)
+        {
+            state &s = own[SLOT(t)];
+            s.sums.clear();
+            for (int i = 0; i < ahead; i++) {
+                if (first + i < last)
+                    ask(t, row0, column0, first + i, first, s.from, memory + i * stage_bytes);
+                copies_group();
+            }
+            copies_arrived<P::stages - 2>();
+        }
+        // The stage that was multiplied before the last barrier is filled again.
+        for (int i = 0; first + i < last; i++)
+            THREADS(t)
+            {
+                state &s = own[SLOT(t)];
+                const unsigned char *stage = memory + i % P::stages * stage_bytes;
+                if (first + i + ahead < last)
+                    ask(t, row0, column0, first + i + ahead, first, s.from,
+                        memory + (i + ahead) % P::stages * stage_bytes);
+                copies_group();
+                slice_product<P, T, W, C>(t, stage, stage + P::a_bytes, s.sums);
+                copies_arrived<P::stages - 2>();
+            }
+        float *rows = reinterpret_cast<float *>(memory);  // half of the tile at a time
+        for (int half = 0; half < 2; half++) {
+            THREADS(t)
+            if (t / 64 == half)
+                UNROLL(4)
+            for (int i = 0; i < P::pieces_m; i++)
+                UNROLL(8)
+            for (int j = 0; j < P::pieces_n; j++)
+                UNROLL(4)
+            for (int k = 0; k < 4; k++)
+                rows[(P::row(t, i, k) - half * P::M / 2) * (P::N + pad) + P::column(t, j, k)] =
+                    own[SLOT(t)].sums.c[i][j][k];
+            THREADS(t)
+            for (int i = t; i < P::M / 2 * P::N / 8; i += threads) {
+                int r = i / (P::N / 8), c = i % (P::N / 8) * 8;
+                int64_t row = row0 + half * P::M / 2 + r;
+                if (row < p.rows && column0 + c < p.columns)
+                    store(row, column0 + c, which, rows + r * (P::N + pad) + c);
+            }
+        }
+    }
+};
+
+template <class T> struct add_parts {
+    const float *part;
+    finish<T> end;
+    int64_t size;
+    int parts;
+    ON_DEVICE void at(int64_t i) const
+    {
+        float sum = 0;
+        for (int k = 0; k < parts; k++)
+            sum += part[k * size + i];
+        end.at(i / end.columns, i % end.columns, sum);
+    }
+};
+
+int64_t tiles_of(const product_shape &p, int m, int n)
+{
+    return blocks_of(p.rows, m) * blocks_of(p.columns, n);
+}
+
+// How many slices of a sum are a part. Of images as few as two the tiles of 64 x 64 should be more
+// than the units of a large GPU, but a part long enough to be worth adding it to the others.
+int slices_of_part(const product_shape &p, int64_t slices)
+{
+    enum { WANTED = 192, SHORTEST = 1024 };
+    product_shape two = p;
+    two.rows = 2 * (int64_t)p.oh * p.ow;
+    int64_t parts = WANTED / tiles_of(two, 64, 64), most = p.sum / SHORTEST;
+    parts = parts < most ? parts : most;
+    return (int)blocks_of(slices, parts > 1 ? parts : 1);
+}
+
+// The larger tile reads less for each product, where there are enough of them: the work of a unit
+// that has the most, times what a product costs.
+int large_tiles(const product_shape &p, int64_t parts)
+{
+    int64_t large = blocks_of(tiles_of(p, 128, 128) * parts, UNITS) * 4 * 3;
+    int64_t small = blocks_of(tiles_of(p, 64, 64) * parts, UNITS) * 5;
+    return large <= small;
+}
+
+template <class T, class W, class C, class P>
+int run_tiles(const kiln_host *h, const kiln_packed *w, const product_shape &p, int part_slices,
+              const kiln_tensor *x, const epilogue &e, kiln_tensor *out)
+{
+    const finish<T> end(e, out);
+    const int64_t parts = blocks_of(p.sum / P::K, part_slices), size = p.rows * p.columns;
+    const int by_eight =
+        p.columns % 8 == 0 && (uintptr_t)end.out % CHUNK == 0 && (uintptr_t)end.add % CHUNK == 0;
+    scratch part(h, out, parts > 1 ? parts * size : 1);
+    if (part.err)
+        return part.err;
+    const pipelined_kernel<T, W, C, P> k = {data<T>(x),
+                                            data<W>(w->value),
+                                            end,
+                                            p,
+                                            part_slices,
+                                            parts > 1 ? part.get() : nullptr,
+                                            (int)blocks_of(p.rows, P::M),
+                                            (int)blocks_of(p.columns, P::N),
+                                            by_eight};
+    int err = launch(h, (int64_t)k.row_tiles * k.column_tiles * parts, k);
+    if (err || parts == 1)
+        return err;
+    return for_each(h, size, add_parts<T>{part.get(), end, size, (int)parts});
+}
+
+template <class T, class W, class C>
+int by_tiles(const kiln_host *h, const kiln_packed *w, const product_shape &p, const kiln_tensor *x,
+             const epilogue &e, kiln_tensor *out)
+{
+    typedef pipe<T, W, C, 64, 64, 4> small;
+    typedef pipe<T, W, C, 128, 128, 3> large;
+    const int64_t slices = p.sum / small::K;
+    const int part = slices_of_part(p, slices);
+    return large_tiles(p, blocks_of(slices, part))
+               ? run_tiles<T, W, C, large>(h, w, p, part, x, e, out)
+               : run_tiles<T, W, C, small>(h, w, p, part, x, e, out);
+}
+
+int64_t elements_per_slice(int type)
+{
+    return type == KILN_F32 ? 16 : 32;
+}
+
+}  // namespace
+
+int pipelined_fits(const kiln_packed *p, const kiln_tensor *x, const kiln_tensor *out)
+{
+    const int64_t most = (int64_t)1 << 31;
+    int map = type_of(x);
+    int product = p->precision == KERNELS_BF16   ? KILN_BF16
+                  : p->precision == KERNELS_FP16 ? KILN_F16
+                                                 : KILN_F32;
+    return p->precision != KERNELS_EXACT && map == product &&
+           p->in % elements_per_slice(map) == 0 && rows_of(x) < most && rows_of(out) < most &&
+           (uintptr_t)address(x) % CHUNK == 0 && (uintptr_t)address(p->value) % CHUNK == 0;
+}
+
+int pipelined_product(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
+                      const epilogue &e, kiln_tensor *out)
+{
+    const product_shape p = shape_of(w, x, out, e.linear);
+    int weight = type_of(w->value);
+    switch (type_of(x)) {
+    case KILN_BF16:
+        return by_tiles<bf16, bf16, bf16>(h, w, p, x, e, out);
+    case KILN_F16:
+        return by_tiles<f16, f16, f16>(h, w, p, x, e, out);
+    default:
+        return weight == KILN_F32   ? by_tiles<float, float, tf32>(h, w, p, x, e, out)
+               : weight == KILN_F16 ? by_tiles<float, f16, tf32>(h, w, p, x, e, out)
+                                    : by_tiles<float, bf16, tf32>(h, w, p, x, e, out);
+    }
+}

@@ -1,0 +1,191 @@
+// The products that arrive in slices, for maps of 16 bits and of float: small and large tiles, sums
+// in parts, rows and columns that fill no tile, epilogues, every type of weight. The truth is the
+// plain C reference on the same numbers. A row has the same bits in any batch, and in any order of
+// the threads.
+//
+// Tolerances, relative L2: operands are given as numbers of the type, so that only sums (1e-6) and
+// the rounding of the result remain, 2^-12 and 2^-9 at worst for a uniform mantissa; tf32 rounds
+// operands of 16 bits not at all. SPDX-License-Identifier: MIT
+#include "kernels/cuda/emulated.h"
+#include "kernels/cuda/services.h"
+#include "kernels/half.h"
+#include "kernels/kernels.h"
+#include "tests/support/stub_host.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static kiln_host *host;
+
+struct layer {
+    int n, h, w, ci, co;
+    kiln_conv conv;
+    int linear;
+};
+static const struct layer layers[] = {
+    {2, 9, 7, 32, 40, {3, 1, 1, 0}, 0},
+    {4, 64, 66, 32, 136, {1, 1, 0, 0}, 0},  // enough for large tiles, but not one image
+    {2, 4, 4, 256, 72, {3, 1, 1, 0}, 0},    // a long sum of few pixels: in parts
+    {1, 5, 5, 256, 6, {3, 1, 1, 0}, 0},     // the same, by single columns
+    {3, 8, 6, 64, 24, {3, 2, 1, 0}, 0},
+    {2, 5, 6, 64, 32, {4, 2, 1, 1}, 0},
+    {3, 11, 1, 96, 64, {1, 1, 0, 0}, 1},
+    {2, 1, 1, 4096, 16, {1, 1, 0, 0}, 1},  // in parts
+    {1, 6, 6, 33, 16, {3, 1, 1, 0}, 0},    // no whole slices: the plain way
+};
+enum { LAYERS = sizeof(layers) / sizeof(layers[0]) };
+
+static const struct kind {
+    const char *name;
+    int precision, map, weight;
+    double error;
+} kinds[] = {
+    {"fp16", KERNELS_FP16, KILN_F16, KILN_F16, 3e-4},
+    {"bf16", KERNELS_BF16, KILN_BF16, KILN_BF16, 2.5e-3},
+    {"fast, halves", KERNELS_FAST, KILN_F32, KILN_F16, 2e-6},
+    {"fast, bf16", KERNELS_FAST, KILN_F32, KILN_BF16, 2e-6},
+};
+
+static uint32_t seed;
+
+static float uniform(void)
+{
+    seed = seed * 1664525u + 1013904223u;
+    return (float)(seed >> 8) / 8388608.0f - 1;
+}
+
+static float rounded(int type, float x)
+{
+    return type == KILN_F16 ? float_of_f16(f16_of_float(x)) : float_of_bf16(bf16_of_float(x));
+}
+
+// As a tensor of a type; and the other way round.
+static kiln_tensor *as(int type, const kiln_tensor *t)
+{
+    kiln_tensor *out;
+    assert_int_equal(host->tensor_new(host, NULL, type, t->ndim, t->shape, &out), 0);
+    for (int64_t i = 0; i < kiln_numel(t); i++) {
+        float x = kiln_f32(t)[i];
+        if (type == KILN_F32)
+            ((float *)out->data)[i] = x;
+        else
+            ((uint16_t *)out->data)[i] = type == KILN_F16 ? f16_of_float(x) : bf16_of_float(x);
+    }
+    return out;
+}
+
+static float value(const kiln_tensor *t, int type, int64_t i)
+{
+    if (type == KILN_F32)
+        return ((const float *)t->data)[i];
+    uint16_t u = ((const uint16_t *)t->data)[i];
+    return type == KILN_F16 ? float_of_f16(u) : float_of_bf16(u);
+}
+
+// Numbers of 16 bits, as floats.
+static kiln_tensor *numbers(const struct kind *k, int32_t ndim, const int64_t *shape, float scale)
+{
+    kiln_tensor *t = stub_tensor(host, ndim, shape, NULL);
+    for (int64_t i = 0; i < kiln_numel(t); i++)
+        kiln_f32(t)[i] = rounded(k->weight, scale * uniform());
+    return t;
+}
+
+static int ask(const kiln_ops *ops, const struct layer *l, const kiln_packed *w,
+               const kiln_tensor *x, const kiln_tensor *bias, const kiln_tensor *add,
+               kiln_tensor *out)
+{
+    return l->linear ? ops->linear(host, w, x, bias, KILN_ACT_GELU, add, out)
+                     : ops->conv(host, w, x, bias, add, 0.75f, KILN_ACT_SILU, out);
+}
+
+static int pack(const kiln_ops *ops, const struct layer *l, const kiln_tensor *w, kiln_packed **out)
+{
+    return l->linear ? ops->pack_linear(host, w, 0, out)
+                     : ops->pack_conv(host, &l->conv, w, 0, out);
+}
+
+static int output_size(const kiln_conv *c, int size)
+{
+    return c->transposed ? (size - 1) * c->stride - 2 * c->pad + c->kernel
+                         : (size + 2 * c->pad - c->kernel) / c->stride + 1;
+}
+
+// The layer on its first n images; threads in an order.
+static kiln_tensor *answer(const struct layer *l, const struct kind *k, int n, const kiln_packed *w,
+                           const kiln_tensor *x, const kiln_tensor *bias, const kiln_tensor *add,
+                           struct emulated_order order)
+{
+    kiln_tensor first = *x, add_first = *add, *out;
+    int64_t in[4], to[4];
+    memcpy(in, x->shape, (size_t)x->ndim * sizeof(*in));
+    memcpy(to, add->shape, (size_t)add->ndim * sizeof(*to));
+    in[0] = to[0] = n;
+    first.shape = in;
+    add_first.shape = to;
+    assert_int_equal(host->tensor_new(host, NULL, k->map, add->ndim, to, &out), 0);
+    emulated_order = order;
+    assert_int_equal(ask(cuda_ops(k->precision), l, w, &first, bias, &add_first, out), 0);
+    return out;
+}
+
+static void check(const struct layer *l, const struct kind *k)
+{
+    const kiln_ops *ref = kernels_cpu(KERNELS_REF, KERNELS_EXACT), *ops = cuda_ops(k->precision);
+    int oh = output_size(&l->conv, l->h), ow = output_size(&l->conv, l->w), last = 2 + !l->linear;
+    int64_t in[] = {l->n, l->h, l->w, l->ci}, to[] = {l->n, oh, ow, l->co}, co = l->co;
+    int64_t weight[] = {l->conv.transposed ? l->ci : l->co, l->conv.transposed ? l->co : l->ci,
+                        l->conv.kernel, l->conv.kernel};
+    if (l->linear)  // [n,tokens,c]
+        in[2] = l->ci, to[2] = l->co;
+    float scale = 1 / sqrtf((float)(l->ci * l->conv.kernel * l->conv.kernel));
+    kiln_tensor *x = numbers(k, last + 1, in, 2), *add = numbers(k, last + 1, to, 1);
+    kiln_tensor *w = numbers(k, l->linear ? 2 : 4, weight, scale), *bias = numbers(k, 1, &co, 1);
+    kiln_tensor *want = stub_tensor(host, last + 1, to, NULL);
+    kiln_tensor *x2 = as(k->map, x), *w2 = as(k->weight, w), *add2 = as(k->map, add);
+    kiln_packed *packed, *packed2;
+    assert_int_equal(pack(ref, l, w, &packed), 0);
+    assert_int_equal(pack(ops, l, w2, &packed2), 0);
+    assert_int_equal(ask(ref, l, packed, x, bias, add, want), 0);
+    kiln_tensor *out = answer(l, k, l->n, packed2, x2, bias, add2, (struct emulated_order){1, 0});
+    kiln_tensor *again = answer(l, k, 1, packed2, x2, bias, add2, (struct emulated_order){37, 11});
+    double error = 0, norm = 0;
+    for (int64_t i = 0; i < kiln_numel(want); i++) {
+        double d = (double)value(out, k->map, i) - (double)kiln_f32(want)[i];
+        error += d * d;
+        norm += (double)kiln_f32(want)[i] * (double)kiln_f32(want)[i];
+    }
+    error = sqrt(error / norm);
+    if (getenv("VERBOSE"))
+        print_message("# %s, layer %d: %.1e\n", k->name, (int)(l - layers), error);
+    if (!(error <= k->error))
+        fail_msg("%s, layer %d: error %g, limit %g", k->name, (int)(l - layers), error, k->error);
+    assert_memory_equal(out->data, again->data,
+                        (size_t)kiln_numel(again) * (k->map == KILN_F32 ? 4 : 2));
+    const kiln_tensor *all[] = {x, add, w, bias, want, x2, w2, add2, out, again};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        host->tensor_free(host, all[i]);
+    ref->pack_free(host, packed);
+    ops->pack_free(host, packed2);
+}
+
+static void test_layers(void **state)
+{
+    (void)state;
+    for (int i = 0; i < LAYERS; i++)
+        for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
+            check(&layers[i], &kinds[k]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers)};
+    host = stub_host_new();
+    stub_set_threads(host, 2);
+    int e = cmocka_run_group_tests(tests, NULL, NULL);
+    return stub_host_free(host) ? 1 : e;
+}
