@@ -86,7 +86,7 @@ def sample_chain(bench, digits, steps):
 
 def mnist_sample(bench):
     """class sampling: 40 digits with guidance, per step"""
-    steps = 10 if bench.quick else 300
+    steps = 30 if bench.quick else 300
     chain = sample_chain(bench, 40, steps)
     sides = {name: kiln_side(bench, chain, steps, options)
              for name, options in precisions(bench).items() if name != "kiln exact"}
