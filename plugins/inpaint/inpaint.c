@@ -10,7 +10,8 @@ enum { P_MASK, P_KEEP, P_MODE, P_PASTE, P_IMAGE };
 enum { RENOISE, CLEAN, X0 };
 enum { IN_MASK, IN_IMAGE };
 static const kiln_param params[] = {
-    {"mask", KILN_MASK, KILN_PARAM_POSITIONAL, "", NULL, "1 where the image is made anew", 0, 0},
+    {"mask", KILN_MASK, KILN_PARAM_POSITIONAL, "", NULL,
+     "1 where the image is made anew; where its edge is blurred, no seam shows", 0, 0},
     {"keep", KILN_FILTER, KILN_PARAM_LINEAR, "", NULL,
      "instead: a linear filter; what it passes of the image stays", 0, 0},
     {"mode", KILN_ENUM, 0, "renoise", "renoise|clean|x0",

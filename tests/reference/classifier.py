@@ -4,6 +4,7 @@
     python -P tests/reference/classifier.py train share/mnist tests/golden/digit-classifier.safetensors
     python -P tests/reference/classifier.py test share/mnist WEIGHTS
     python -P tests/reference/classifier.py judge WEIGHTS SAMPLES.safetensors...
+    python -P tests/reference/classifier.py halves share/mnist WEIGHTS
 
 SAMPLES are States as kiln saves them, with images in [0,1] and a digit as the prompt of each.
 Written with torch 2.15.0, safetensors 0.8.0 and numpy 2.4; seed 0. Weights are stored in half precision.
@@ -110,5 +111,28 @@ def judge(path, *samples):
     print(f"all {100 * (got == want).float().mean():6.2f}%  of {len(want)}")
 
 
+def halves(folder, path, count=1000):
+    """What lower halves can do: under a genuine upper half, one of another genuine digit.
+
+    For each of the first test digits and each class, the training digit of that class whose upper half is
+    nearest gives its lower half. How many then read as the class, in percent, by the digit above.
+    """
+    net = restore(path)
+    (above, digit), (x, y) = load(folder, "t10k"), load(folder, "train")
+    above, digit = above[:count], digit[:count]
+    upper = lambda v: v[:, 0, :14].flatten(1)
+    reads = torch.empty(count, 10)
+    for want in range(10):
+        of = x[y == want]
+        both = of[torch.cdist(upper(above), upper(of)).argmin(1)].clone()
+        both[:, :, :14] = above[:, :, :14]
+        reads[:, want] = 100. * (answers(net, both) == want)
+    print("above\\below " + "".join(f"{d:5d}" for d in range(10)))
+    for d in range(10):
+        print(f"{d:11d} " + "".join(f"{v:5.0f}" for v in reads[digit == d].mean(0)))
+    own = torch.eye(10, dtype=bool)[digit]
+    print(f"its own {reads[own].mean():.1f}%, another {reads[~own].mean():.1f}%, any {reads.mean():.1f}%")
+
+
 if __name__ == "__main__":
-    {"train": train, "test": test, "judge": judge}[sys.argv[1]](*sys.argv[2:])
+    {"train": train, "test": test, "judge": judge, "halves": halves}[sys.argv[1]](*sys.argv[2:])
