@@ -232,9 +232,12 @@ const char *draw_png(const char *path, int width, int height, const char *x_name
     }
     snprintf(beside, room, "%s.part", path);  // one name: what a kill leaves is written over
     draw_series(surface, width, height, x_name, y_name, log, series, n);
+    errno = 0;
     cairo_status_t status = cairo_surface_write_to_png(surface, beside);
     const char *why = NULL;
-    if (status != CAIRO_STATUS_SUCCESS)
+    if (status == CAIRO_STATUS_WRITE_ERROR && errno)
+        why = strerror(errno);
+    else if (status != CAIRO_STATUS_SUCCESS)
         why = cairo_status_to_string(status);
     else if (rename(beside, path))
         why = strerror(errno);

@@ -22,7 +22,7 @@ static int failed(struct train *s, const char *path)
 }
 
 // Rows past those that the checkpoint knows are cut off by this, and written again later.
-int record_begin(struct train *s)
+static int log_begin(struct train *s)
 {
     const char *path = s->base.args[P_LOG].s;
     if (!*path)
@@ -34,6 +34,12 @@ int record_begin(struct train *s)
     for (size_t i = 0; i < s->n_records && !bad; i++)
         bad = put(s->log, &s->record[i]);
     return bad || fflush(s->log) ? failed(s, path) : KILN_OK;
+}
+
+int record_begin(struct train *s)
+{
+    int e = log_begin(s);
+    return e ? e : record_plot(s);
 }
 
 int record_add(struct train *s, const struct record *row)

@@ -253,14 +253,13 @@ static int run(struct train *s)
     e = e ? e : draws_begin(s);
     e = e ? e : moments(s);
     e = e ? e : checkpoint_begin(s);
-    e = e ? e : record_begin(s);
+    if (!e && (e = record_begin(s)) && !s->step)
+        remove(s->checkpoint);  // nothing to go on from
     int finished = s->step == s->steps;
     e = e ? e : steps(s);
-    // A run that was complete already: its files may have been moved away.
+    // A run that was complete already: its file may have been moved away.
     if (!e && finished)
         e = write_weights(s, s->base.args[P_OUT].s);
-    if (!e && finished)
-        e = record_plot(s);
     return e ? e : s->job->done(s->job, s->base.args[P_OUT].s);
 }
 

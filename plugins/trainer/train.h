@@ -114,7 +114,7 @@ int keep_epoch(struct train *s, int64_t epoch);
 const char *objective_name(const struct train *s);
 
 // record.c
-int record_begin(struct train *s);  // writes the log anew from the rows so far
+int record_begin(struct train *s);  // writes log and plot anew from the rows so far
 int record_add(struct train *s, const struct record *row);
 int record_plot(struct train *s);
 void record_free(struct train *s);

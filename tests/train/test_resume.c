@@ -317,13 +317,20 @@ static int never(struct test_job *j)
 
 static void a_place_that_cannot_be_written_to_shows_before_the_first_step(void **state)
 {
-    struct test_job j;
+    static const char *const where[][2] = {{"out=no/such/folder/a.safetensors", NULL},
+                                           {"out=" OUT, "log=no/such/folder/a.tsv"},
+                                           {"out=" OUT, "plot=no/such/folder/a.png"}};
     (void)state;
-    test_job_open(&j, net, 0);
-    j.on_forward = never;
-    assert_true(test_train(&j, (const char *[]){"out=no/such/folder/a.safetensors", NULL}) < 0);
-    assert_non_null(strstr(stub_error(j.net.host), "no/such/folder"));
-    test_job_close(&j);
+    clean();
+    for (size_t i = 0; i < sizeof(where) / sizeof(where[0]); i++) {
+        struct test_job j;
+        test_job_open(&j, net, 0);
+        j.on_forward = never;
+        assert_true(test_train(&j, (const char *[]){where[i][0], where[i][1], NULL}) < 0);
+        assert_non_null(strstr(stub_error(j.net.host), "no/such/folder"));
+        assert_false(exists(OUT ".ckpt"));  // it would be in the way of the next try
+        test_job_close(&j);
+    }
 }
 
 static void a_full_disk_is_told(void **state)
