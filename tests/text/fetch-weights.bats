@@ -13,6 +13,7 @@ setup() {
     # Gets what the patterns name, and notes how it was called.
     cat >bin/hf <<'END'
 #!/bin/bash
+[ "$1" != version ] || { echo "  version: 1.10.2"; exit; }
 printf '%s\n' "$@" >"$HUB.called"
 [ ! -e "$HUB.refuses" ] || exit 1
 while [ $# -gt 0 ]; do
@@ -72,11 +73,23 @@ END
     touch hub.refuses
     run "$fetch" --yes IF-I-M
     [ "$status" -eq 1 ]
-    [[ $output == *"accept the licence on https://huggingface.co/DeepFloyd/IF-I-M-v1.0"* ]]
+    [[ $output == *"the licence accepted on https://huggingface.co/DeepFloyd/IF-I-M-v1.0"* ]]
     run "$fetch" --yes IF-III
     [ "$status" -eq 2 ]
     run "$fetch" --bogus IF-I-M
     [ "$status" -eq 2 ]
     run "$fetch"
     [ "$status" -eq 2 ]
+}
+
+@test "a client that throws part of a file away gives way to one of its own" {
+    mkdir -p own/bin
+    sed 's/"\$HUB.called"/"$HUB.called.own"/' bin/hf >own/bin/hf
+    chmod +x own/bin/hf
+    export KILN_HF_VENV=$PWD/own
+    "$fetch" --yes IF-I-M net
+    [ ! -e hub.called.own ]
+    sed -i 's/1\.10\.2/1.11.0/' bin/hf
+    "$fetch" --yes IF-I-M net
+    [ -e hub.called.own ]
 }
