@@ -98,13 +98,14 @@ fish a 0 with a tail. The net knows white strokes on black; of a gray face it ke
 EOF
 
 figure A1.7.2 "Inpainting" <<EOF
-kiln digits test images=0:3 ! keep orig ! $net ! prompt 3 3 8 ! inpaint [ rect 0,14,28,14 ] ! randn ! cfg 5 ! ddpm stride=10 ! hstack @orig [ rect 0,14,28,14 ] [ take orig ! mask [ rect 0,14,28,14 ] fill=0.5 ] [ ] ! grid 1 scale=4 columns=original columns=mask columns=hole columns=result rows=prompt ! save a172.png
+kiln digits test images=0:3 ! keep orig ! $net ! prompt 3 3 8 ! inpaint [ rect 0,14,28,14 ! blur 1 ] ! randn ! cfg 5 ! ddpm stride=10 ! hstack @orig [ rect 0,14,28,14 ! blur 1 ] [ take orig ! mask [ rect 0,14,28,14 ! blur 1 ] fill=0.5 ] [ ] ! grid 1 scale=4 columns=original columns=mask columns=hole columns=result rows=prompt ! save a172.png
 EOF
 uses "$class"
 picture a172.png "original, mask, hole and result"
 says <<EOF
-<p>White in the mask is made anew; the rest is put back after each step, noised as far as the image is. The number at
-the left is the prompt. The tops of 7 and 2 can be that of a 3; a lone stroke becomes an 8 only below.</p>
+<p>White in the mask is made anew; the rest is put back after each step, noised as far as the image is. Where the
+edge is blurred it is some of both, and no seam shows. The number at the left is the prompt. The tops of 7 and 2 can be
+that of a 3; a lone stroke becomes an 8 only below.</p>
 EOF
 
 figure A1.7.3 "Edits with a prompt" <<EOF
