@@ -26,3 +26,4 @@ EXTRA_DIST += tests/reference/weights.py tests/golden/canonical.safetensors \
 	tests/golden/torch-script.pt tests/golden/torch-strided.pt tests/golden/torch-tensor.pt \
 	tests/golden/torch-types.pt tests/fuzz/corpus.tar.xz tests/fuzz/fuzz_npy.c \
 	tests/fuzz/fuzz_safetensors.c tests/fuzz/fuzz_torch.c tests/fuzz/fuzz_weights.sh
+bats_tests += tests/weights/fuzz.bats
