@@ -2,8 +2,6 @@
 #include "estimate.h"
 
 #include "error.h"
-#include "ops_host.h"
-#include "runtime.h"
 #include "tensor.h"
 
 // value' = a value + b x. With x = alpha x0 + sigma e, v = alpha e - sigma x0, flow = e - x0.
@@ -72,35 +70,9 @@ int estimate_check(int from, int to, const kiln_level *level, double *a, double 
                : fail(KILN_ERR_UNSUPPORTED, "an estimate cannot be converted at t = %g", level->t);
 }
 
-// On the device, where rows of equal levels, which is all that a stack asks of, are one operation.
-static int convert_there(const kiln_tensor *value, int from, int to, const kiln_tensor *x,
-                         const kiln_level *level, kiln_tensor **out)
-{
-    double a[2];
-    kiln_tensor *v, *p, *made;
-    int e = estimate_check(from, to, level, &a[0], &a[1]);
-    e = e ? e : tensor_on(value, KILN_DEVICE_CUDA, TENSOR_READ, &v);
-    e = e ? e : tensor_on(x, KILN_DEVICE_CUDA, TENSOR_READ, &p);
-    e = e ? e : tensor_new_on(KILN_DEVICE_CUDA, KILN_F32, value->ndim, value->shape, &made);
-    if (e)
-        return e;
-    const kiln_tensor *const parts[] = {v, p};
-    e = runtime.device_ops->combine(&plain_host, 2, a, NULL, parts, made);
-    if (e)
-        tensor_unref(made);
-    *out = e ? NULL : tensor_taken(made);
-    return e;
-}
-
 int estimate_convert(const kiln_tensor *value, int from, int to, const kiln_tensor *x,
                      const kiln_level *level, kiln_tensor **out)
 {
-    if (from == to || !to) {
-        *out = tensor_ref(value);
-        return KILN_OK;
-    }
-    if (tensor_place(value) == KILN_DEVICE_CUDA)
-        return convert_there(value, from, to, x, level, out);
     int e = tensor_home(x);
     e = e ? e : tensor_new(KILN_F32, value->ndim, value->shape, out);
     if (e)

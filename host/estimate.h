@@ -10,7 +10,8 @@ enum { ESTIMATE_KINDS = 4 };  // of enum kiln_pred, from 1
 // cannot be done there, a and b are 0. estimate_check: an error then.
 int estimate_factors(int from, int to, const kiln_level *level, double *a, double *b);
 int estimate_check(int from, int to, const kiln_level *level, double *a, double *b);
-// value of kind from, about x at these levels, as kind to; *out is new.
+// value of kind from, in host memory, about x at these levels, as kind to; *out is new. (levels.h
+// has it for any side.)
 int estimate_convert(const kiln_tensor *value, int from, int to, const kiln_tensor *x,
                      const kiln_level *level, kiln_tensor **out);
 void estimate_free(kiln_estimate *e);

@@ -95,7 +95,11 @@ int levels_convert(const struct levels *l, const kiln_tensor *value, int from, i
                    const kiln_tensor *x, kiln_tensor **out)
 {
     static const double ones[] = {1, 1, 1, 1};
-    if (from == to || tensor_place(value) == KILN_DEVICE_CPU)
+    if (from == to || !to) {
+        *out = tensor_ref(value);
+        return KILN_OK;
+    }
+    if (tensor_place(value) == KILN_DEVICE_CPU)
         return estimate_convert(value, from, to, x, l->level, out);
     int64_t n = value->shape[0];
     kiln_tensor *v, *p, *side, *made, factor[PARTS];

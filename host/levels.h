@@ -24,8 +24,8 @@ int levels_set(struct levels *l, int64_t n, const kiln_level *level);
 // Fills q's t, alpha, sigma, level from sides, which last until levels_set.
 int levels_on(const struct levels *l, int64_t n, int device, struct level_sides *sides,
               kiln_query *q);
-// value of kind from, about the first rows x, as kind to; *out is new. On a device the factors are
-// read there, so that the operation is the same at all levels.
+// value of kind from, about the first rows x, as kind to (0: as it is); *out is new. On a device
+// the factors are read there, so that the operation is the same at all levels.
 int levels_convert(const struct levels *l, const kiln_tensor *value, int from, int to,
                    const kiln_tensor *x, kiln_tensor **out);
 void levels_free(struct levels *l);

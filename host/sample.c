@@ -120,18 +120,14 @@ static int call_hook(struct sampling *m, struct hook *h, const kiln_step *step, 
 }
 
 // The estimate as x0 for hooks, which may change it; then it goes back to its kind.
-static int hooks_estimate(struct sampling *m, const kiln_tensor *x, kiln_level level,
-                          kiln_estimate *out)
+static int hooks_estimate(struct sampling *m, const kiln_tensor *x, kiln_estimate *out)
 {
-    int64_t n = x->shape[0];
+    const struct levels *levels = &m->stack.levels;  // of the question that was answered
     int changed = 0;
-    kiln_level *levels = xcalloc((size_t)n, sizeof(*levels));
-    for (int64_t i = 0; i < n; i++)
-        levels[i] = level;
     tensor_unref(m->x0);
     m->x0 = NULL;
     kiln_tensor *x0 = NULL;
-    int e = estimate_convert(out->value, (int)out->pred, KILN_X0, x, levels, &x0);
+    int e = levels_convert(levels, out->value, (int)out->pred, KILN_X0, x, &x0);
     for (size_t k = 0; k < m->stack.n_hooks && !e; k++) {
         struct hook *h = &m->stack.hook[k];
         const kiln_hook_ops *ops = instance_node(h->instance)->hook;
@@ -153,13 +149,12 @@ static int hooks_estimate(struct sampling *m, const kiln_tensor *x, kiln_level l
     }
     if (!e && changed) {
         kiln_tensor *value;
-        e = estimate_convert(x0, KILN_X0, (int)out->pred, x, levels, &value);
+        e = levels_convert(levels, x0, KILN_X0, (int)out->pred, x, &value);
         if (!e) {
             tensor_unref(out->value);
             out->value = value;
         }
     }
-    free(levels);
     if (e)
         tensor_unref(x0);
     else
@@ -195,7 +190,7 @@ static int run_eval(const kiln_run *run, int pred, const kiln_tensor *given, dou
     kiln_estimate *e = xcalloc(1, sizeof(*e));
     code = stack_eval(&m->stack, pred, x, level, m->i, run->n_steps, e);
     if (!code && (m->stack.n_hooks || preview_wanted()))
-        code = hooks_estimate(m, x, level, e);
+        code = hooks_estimate(m, x, e);
     tensor_unref(x);
     code = code ? code : estimate_side(m->sampler, e);
     if (code) {

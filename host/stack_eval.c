@@ -63,7 +63,7 @@ int stack_eval(struct stack *k, int pred, const kiln_tensor *x, kiln_level level
     *out = (kiln_estimate){.size = sizeof(*out)};
     e = e ? e : graph_answer(k, &q, out);
     if (!e)
-        e = estimate_convert(out->value, (int)out->pred, pred, x, k->levels.level, &value);
+        e = levels_convert(&k->levels, out->value, (int)out->pred, pred, x, &value);
     if (e) {
         estimate_free(out);
         return e;
