@@ -120,6 +120,8 @@ int attention(const kiln_host *h, const kiln_tensor *q, const kiln_tensor *k, co
               const kiln_tensor *k2, const kiln_tensor *v2, const kiln_tensor *bias,
               const kiln_tensor *valid, int heads, float scale, kiln_tensor *out)
 {
+    if (!bias && attention_half_fits(q, k, v, k2, v2, heads))
+        return attention_half(h, q, k, v, k2, v2, valid, heads, scale, out);
     return by_type(q, [&](auto type) {
         typedef decltype(type) T;
         typedef attention_kernel<T> kernel;

@@ -226,6 +226,14 @@ ON_DEVICE int conv_source(const kiln_conv &c, int o, int k, int size)
     return i >= 0 && i < size ? i : -1;
 }
 
+// attention_half.cu: without biases, of maps of 16 bits whose heads have 64 columns. fits 0: not
+// these.
+int attention_half_fits(const kiln_tensor *q, const kiln_tensor *k, const kiln_tensor *v,
+                        const kiln_tensor *k2, const kiln_tensor *v2, int heads);
+int attention_half(const kiln_host *h, const kiln_tensor *q, const kiln_tensor *k,
+                   const kiln_tensor *v, const kiln_tensor *k2, const kiln_tensor *v2,
+                   const kiln_tensor *valid, int heads, float scale, kiln_tensor *out);
+
 // Each file's entries.
 void cuda_layout(kiln_ops *ops);
 void cuda_elementwise(kiln_ops *ops);

@@ -192,6 +192,21 @@ template <class F> int by_product(int precision, F f)
     }
 }
 
+// Fills entries of a table whose functions are templates of the precision.
+template <template <int> class Fill> void fill_by_precision(kiln_ops *ops, int precision)
+{
+    switch (precision) {
+    case KERNELS_EXACT:
+        return Fill<KERNELS_EXACT>::entries(ops);
+    case KERNELS_BF16:
+        return Fill<KERNELS_BF16>::entries(ops);
+    case KERNELS_FP16:
+        return Fill<KERNELS_FP16>::entries(ops);
+    default:
+        return Fill<KERNELS_FAST>::entries(ops);
+    }
+}
+
 // A weight as [out][taps][in]: what is summed lies together. Of the type it was given in; under
 // bf16 and fp16 of that type.
 struct kiln_packed {

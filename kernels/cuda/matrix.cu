@@ -199,29 +199,19 @@ void pack_free(const kiln_host *h, kiln_packed *w)
     free(w);
 }
 
-template <int precision> void packs(kiln_ops *ops)
-{
-    ops->pack_conv = pack_conv<precision>;
-    ops->pack_linear = pack_linear<precision>;
-}
+template <int precision> struct packs {
+    static void entries(kiln_ops *ops)
+    {
+        ops->pack_conv = pack_conv<precision>;
+        ops->pack_linear = pack_linear<precision>;
+    }
+};
 
 }  // namespace
 
 void cuda_matrix(kiln_ops *ops, int precision)
 {
-    switch (precision) {
-    case KERNELS_EXACT:
-        packs<KERNELS_EXACT>(ops);
-        break;
-    case KERNELS_BF16:
-        packs<KERNELS_BF16>(ops);
-        break;
-    case KERNELS_FP16:
-        packs<KERNELS_FP16>(ops);
-        break;
-    default:
-        packs<KERNELS_FAST>(ops);
-    }
+    fill_by_precision<packs>(ops, precision);
     ops->pack_free = pack_free;
     ops->conv = conv;
     ops->conv_dx = conv_dx;

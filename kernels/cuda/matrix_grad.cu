@@ -165,27 +165,17 @@ int linear_dw(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *dout,
     return conv_dw<precision>(h, &one, x, dout, dw, dbias);
 }
 
-template <int precision> void grads(kiln_ops *ops)
-{
-    ops->conv_dw = conv_dw<precision>;
-    ops->linear_dw = linear_dw<precision>;
-}
+template <int precision> struct grads {
+    static void entries(kiln_ops *ops)
+    {
+        ops->conv_dw = conv_dw<precision>;
+        ops->linear_dw = linear_dw<precision>;
+    }
+};
 
 }  // namespace
 
 void cuda_matrix_grad(kiln_ops *ops, int precision)
 {
-    switch (precision) {
-    case KERNELS_EXACT:
-        grads<KERNELS_EXACT>(ops);
-        break;
-    case KERNELS_BF16:
-        grads<KERNELS_BF16>(ops);
-        break;
-    case KERNELS_FP16:
-        grads<KERNELS_FP16>(ops);
-        break;
-    default:
-        grads<KERNELS_FAST>(ops);
-    }
+    fill_by_precision<grads>(ops, precision);
 }

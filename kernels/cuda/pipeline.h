@@ -65,7 +65,8 @@ ON_DEVICE float operand(const unsigned char *tile, int row, int k)
     return to_float(rounded);
 }
 
-template <class P, class T, class W, class C>
+// B is one of the layouts below.
+template <class P, class T, class C, class B>
 ON_DEVICE void plain_slice(int t, const unsigned char *a, const unsigned char *b,
                            typename P::sums &sums)
 {
@@ -75,7 +76,7 @@ ON_DEVICE void plain_slice(int t, const unsigned char *a, const unsigned char *b
         float right[P::pieces_n][2];
         for (int j = 0; j < P::pieces_n; j++)
             for (int e = 0; e < 2; e++)
-                right[j][e] = operand<C, W, P::b_chunks>(b, P::column(t, j, e), k);
+                right[j][e] = B::value(b, P::column(t, j, e), k);
         for (int i = 0; i < P::pieces_m; i++)
             for (int half = 0; half < 2; half++) {
                 float left = operand<C, T, P::a_chunks>(a, P::row(t, i, 2 * half), k);
@@ -92,6 +93,7 @@ ON_DEVICE void plain_slice(int t, const unsigned char *a, const unsigned char *b
 }
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+#define ON_MATRIX_UNITS
 
 ON_DEVICE uint32_t shared_address(const void *p)
 {
@@ -125,6 +127,14 @@ ON_DEVICE void load_matrices(uint32_t *r, const unsigned char *p)
                  : "r"(shared_address(p)));
 }
 
+// Each of the four with rows for columns.
+ON_DEVICE void load_turned(uint32_t *r, const unsigned char *p)
+{
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+                 : "r"(shared_address(p)));
+}
+
 // Words of two halves are multiplied as they lie; floats are rounded to tf32 first.
 ON_DEVICE void round_words(uint32_t *, int, f16)
 {
@@ -142,24 +152,7 @@ ON_DEVICE void round_words(uint32_t *r, int n, tf32)
     }
 }
 
-// Two pieces' part of B, of eight words of K: by chunks where B has words, else one by one.
-template <class P, class W, class C, class T>
-ON_DEVICE void load_right(int t, const unsigned char *b, int j, int step, uint32_t *r)
-{
-    const int lane = t % 32, column = P::warp_column(t) + j * 8;
-    if (sizeof(W) == sizeof(T)) {
-        load_matrices(r, b + chunk_at<P::b_chunks>(column + lane % 8 + lane / 16 * 8,
-                                                   2 * step + lane / 8 % 2));
-        round_words(r, 4, C());
-    } else {
-        UNROLL(4)
-        for (int i = 0; i < 4; i++)
-            r[i] = float_bits(operand<tf32, W, P::b_chunks>(b, column + i / 2 * 8 + lane / 4,
-                                                            8 * step + i % 2 * 4 + lane % 4));
-    }
-}
-
-template <class P, class T, class W, class C>
+template <class P, class T, class C, class B>
 ON_DEVICE void slice_product(int t, const unsigned char *a, const unsigned char *b,
                              typename P::sums &sums)
 {
@@ -175,7 +168,7 @@ ON_DEVICE void slice_product(int t, const unsigned char *a, const unsigned char 
         }
         UNROLL(4)
         for (int j = 0; j < P::pieces_n; j += 2)
-            load_right<P, W, C, T>(t, b, j, step, right[j]);
+            B::load(t, b, j, step, right[j]);
         UNROLL(4)
         for (int i = 0; i < P::pieces_m; i++)
             UNROLL(8)
@@ -201,13 +194,56 @@ template <int left> ON_DEVICE void copies_arrived()
 {
 }
 
-template <class P, class T, class W, class C>
+template <class P, class T, class C, class B>
 ON_DEVICE void slice_product(int t, const unsigned char *a, const unsigned char *b,
                              typename P::sums &sums)
 {
-    plain_slice<P, T, W, C>(t, a, b, sums);
+    plain_slice<P, T, C, B>(t, a, b, sums);
 }
 
 #endif
+
+// Where the numbers of B lie: value() is one of them, load() what two pieces from j on want of
+// eight words of K.
+
+// As [N][K]: by chunks where they are of the type of A, else one by one.
+template <class P, class T, class W, class C> struct rows_along {
+    ON_DEVICE static float value(const unsigned char *b, int n, int k)
+    {
+        return operand<C, W, P::b_chunks>(b, n, k);
+    }
+#ifdef ON_MATRIX_UNITS
+    ON_DEVICE static void load(int t, const unsigned char *b, int j, int step, uint32_t *r)
+    {
+        const int lane = t % 32, column = P::warp_column(t) + j * 8;
+        if (sizeof(W) == sizeof(T)) {
+            load_matrices(r, b + chunk_at<P::b_chunks>(column + lane % 8 + lane / 16 * 8,
+                                                       2 * step + lane / 8 % 2));
+            round_words(r, 4, C());
+        } else {
+            UNROLL(4)
+            for (int i = 0; i < 4; i++)
+                r[i] = float_bits(
+                    value(b, column + i / 2 * 8 + lane / 4, 8 * step + i % 2 * 4 + lane % 4));
+        }
+    }
+#endif
+};
+
+// As [K][N], of 16 bits.
+template <class P, class T> struct rows_across {
+    static constexpr int chunks = P::N * (int)sizeof(T) / CHUNK;
+    ON_DEVICE static float value(const unsigned char *b, int n, int k)
+    {
+        return operand<T, T, chunks>(b, k, n);
+    }
+#ifdef ON_MATRIX_UNITS
+    ON_DEVICE static void load(int t, const unsigned char *b, int j, int step, uint32_t *r)
+    {
+        const int lane = t % 32, column = P::warp_column(t) / 8 + j;
+        load_turned(r, b + chunk_at<chunks>(16 * step + lane % 16, column + lane / 16));
+    }
+#endif
+};
 
 #endif

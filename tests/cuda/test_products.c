@@ -181,9 +181,63 @@ static void test_layers(void **state)
             check(&layers[i], &kinds[k]);
 }
 
+// Weights of a softmax are rounded too, to 2^-9 and 2^-12, and average out over the keys.
+static void check_attention(const struct kind *k, int l, int m, int m2, int32_t used, int heads)
+{
+    const int64_t c = 64 * heads, of_q[] = {2, l, c}, of_k[] = {2, m, c}, of_k2[] = {2, m2, c};
+    const kiln_ops *ref = kernels_cpu(KERNELS_REF, KERNELS_EXACT), *ops = cuda_ops(k->precision);
+    kiln_tensor *all[] = {numbers(k, 3, of_q, 2), numbers(k, 3, of_k, 2), numbers(k, 3, of_k, 2),
+                          m2 ? numbers(k, 3, of_k2, 2) : NULL, m2 ? numbers(k, 3, of_k2, 2) : NULL};
+    kiln_tensor *half[5] = {NULL}, *want = stub_tensor(host, 3, of_q, NULL),
+                *out = as(k->map, want);
+    kiln_tensor *valid = used ? stub_tensor_i32(host, 2, (int32_t[]){m2 + m, used}) : NULL;
+    for (int i = 0; i < 5; i++)
+        half[i] = all[i] ? as(k->map, all[i]) : NULL;
+    assert_int_equal(ref->attention(host, all[0], all[1], all[2], all[3], all[4], NULL, valid,
+                                    heads, 0.125f, want),
+                     0);
+    assert_int_equal(ops->attention(host, half[0], half[1], half[2], half[3], half[4], NULL, valid,
+                                    heads, 0.125f, out),
+                     0);
+    double error = 0, norm = 0;
+    for (int64_t i = 0; i < kiln_numel(want); i++) {
+        double d = (double)value(out, k->map, i) - (double)kiln_f32(want)[i];
+        error += d * d;
+        norm += (double)kiln_f32(want)[i] * (double)kiln_f32(want)[i];
+    }
+    error = sqrt(error / norm);
+    if (getenv("VERBOSE"))
+        print_message("# %s, %d queries of %d + %d keys: %.1e\n", k->name, l, m2, m, error);
+    if (!(error <= 1.5 * k->error))
+        fail_msg("%s, %d queries of %d + %d keys: error %g, limit %g", k->name, l, m2, m, error,
+                 1.5 * k->error);
+    for (int i = 0; i < 5; i++) {
+        host->tensor_free(host, all[i]);
+        host->tensor_free(host, half[i]);
+    }
+    host->tensor_free(host, valid);
+    host->tensor_free(host, want);
+    host->tensor_free(host, out);
+}
+
+static void test_attention(void **state)
+{
+    static const struct emulated_order orders[] = {{1, 0}, {UINT32_MAX, UINT32_MAX}, {37, 11}};
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 2; k++) {
+            emulated_order = orders[i];
+            check_attention(&kinds[k], 70, 90, 7, 0, 2);
+            check_attention(&kinds[k], 64, 64, 0, 0, 1);
+            check_attention(&kinds[k], 3, 130, 77, 60, 1);
+        }
+    emulated_order = orders[0];
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers),
+                                       cmocka_unit_test(test_attention)};
     host = stub_host_new();
     stub_set_threads(host, 2);
     int e = cmocka_run_group_tests(tests, NULL, NULL);
