@@ -13,12 +13,16 @@ setup() {
     # Gets what the patterns name, and notes how it was called.
     cat >bin/hf <<'END'
 #!/bin/bash
-[ "$1" != version ] || { echo "  version: 1.10.2"; exit; }
+[ "$1" != version ] || { echo "huggingface_hub version: 0.36.2"; exit; }
 printf '%s\n' "$@" >"$HUB.called"
 [ ! -e "$HUB.refuses" ] || exit 1
+shift 2
 while [ $# -gt 0 ]; do
-    [ "$1" != --include ] || patterns+=("$2")
-    [ "$1" != --local-dir ] || dir=$2
+    case $1 in
+    --include) list=1 ;;
+    --local-dir) list='' dir=$2 ;;
+    *) [ -z "$list" ] || patterns+=("$1") ;;
+    esac
     shift
 done
 cd "$HUB"
@@ -89,7 +93,7 @@ END
     export KILN_HF_VENV=$PWD/own
     "$fetch" --yes IF-I-M net
     [ ! -e hub.called.own ]
-    sed -i 's/1\.10\.2/1.11.0/' bin/hf
+    sed -i 's/version: 0.36.2/version: 1.10.2/' bin/hf
     "$fetch" --yes IF-I-M net
     [ -e hub.called.own ]
 }
