@@ -65,8 +65,8 @@ static int read_lines(const kiln_self *self, FILE *f, const char *path, const ch
     chop(*line);
     int kx = column(*line, x), ky = column(*line, y);
     if (kx < 0 || ky < 0) {
-        for (char *p = *line; *p; p++)
-            *p = *p == '\t' ? ' ' : *p;
+        for (char *p = *line; *p; p++)  // of a file that is no text, not its bytes
+            *p = *p == '\t' ? ' ' : *p < ' ' || *p > '~' ? '?' : *p;
         return kiln_fail(self, KILN_ERR_ARG, "'%s' has no column '%s'; it has: %.300s", path,
                          kx < 0 ? x : y, *line);
     }

@@ -277,6 +277,7 @@ static void tables_that_cannot_be_plotted_are_refused(void **state)
     (void)state;
     not_plotted("", NULL, "is empty");
     not_plotted("step\tlr\n1\t2\n", NULL, "has no column 'loss'; it has: step lr");
+    not_plotted("\211PNG\r\n", NULL, "has no column 'step'; it has: ?PNG");
     not_plotted("step\tloss\n1\t2\nx\t3\n", NULL, "line 3: no numbers");
     not_plotted("step\tloss\n1\n2\t3\n", NULL, "line 2: no numbers");
     not_plotted("step\tloss\n1\t2\n", "size=80", "size: wants WxH");
