@@ -37,7 +37,7 @@ tests_cuda_test_products_CPPFLAGS = $(tests_cuda_cppflags)
 tests_cuda_test_products_LDADD = $(tests_cuda_libs)
 bats_tests += tests/cuda/device.bats
 bats_tests += tests/cuda/chains.bats tests/cuda/graphs.bats tests/cuda/if.bats tests/cuda/training.bats
-EXTRA_DIST += tests/cuda/device.bash
+EXTRA_DIST += tests/cuda/device.bash tests/cuda/check-gpu-long.bats
 long_tests += tests/cuda/check-gpu-long.bats
 
 # The same tests for a real device, which scripts/check-gpu takes along; here with the one that is none.
