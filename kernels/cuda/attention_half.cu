@@ -79,8 +79,8 @@ template <class T> struct attention_half_kernel {
                 ask<false>(t, of_v2, m2, of_v, m, j0, keys, value);
                 s.clear();
                 for (int i = 0; i < SLICES; i++)
-                    slice_product<P, T, T, rows_along<P, T, T, T>>(t, query + i * P::a_bytes,
-                                                                   key + i * P::b_bytes, s);
+                    slice_product<P, rows_along<P, T, 4>, rows_along<P, T, 4>>(
+                        t, query + i * P::a_bytes, key + i * P::b_bytes, s);
                 UNROLL(4)
                 for (int i = 0; i < P::pieces_m; i++)
                     UNROLL(8)
@@ -136,8 +136,8 @@ template <class T> struct attention_half_kernel {
                 for (int e = 0; e < 4; e++)
                     s.c[i][j][e] *= rescale[P::row(t, i, e)];
                 for (int i = 0; i < SLICES; i++)
-                    slice_product<P, T, T, rows_across<P, T>>(t, weights + i * P::a_bytes,
-                                                              value + i * P::K * CHUNKS * CHUNK, s);
+                    slice_product<P, rows_along<P, T, 4>, rows_across<P, T>>(
+                        t, weights + i * P::a_bytes, value + i * P::K * CHUNKS * CHUNK, s);
                 if (t < SIDE)
                     total[t] = multiply_add(total[t], rescale[t], half_sum[t][0] + half_sum[t][1]);
                 copies_arrived<0>();  // the next keys

@@ -1,6 +1,6 @@
 // Weight gradients. The sum runs over pixels, which are many: it is cut into pieces, as many as the
 // shapes say, and those are added in order. SPDX-License-Identifier: MIT
-#include "kernels/cuda/gemm.h"
+#include "kernels/cuda/pipeline.h"
 
 namespace
 {
@@ -70,6 +70,97 @@ template <class T, class C> struct dw_kernel {
                 }
     }
 };
+
+// The same where channels are many: pixels arrive in slices, as in pipelined.cu, and both maps lie
+// across the sum. b is a multiple of 64: a tile of columns is of one tap.
+template <class T, class C> struct pipelined_dw {
+    typedef pipe<T, T, C, 64, 64, 4> P;
+    typedef rows_across<P, T> layout;
+    static constexpr int threads = P::threads;
+    enum { EACH = CHUNK / (int)sizeof(T), CHUNKS = 64 / EACH };
+    dw_kernel<T, C> of;
+
+    ON_DEVICE void ask(int t, int row0, int column0, int64_t k0, int64_t end,
+                       unsigned char *stage) const
+    {
+        const int tap = column0 / of.b, channel = column0 % of.b;
+        UNROLL(2)
+        for (int i = t; i < P::K * CHUNKS; i += threads) {
+            const int k = i / CHUNKS, chunk = i % CHUNKS, row = row0 + chunk * EACH;
+            const int64_t p = k0 + k, image = p / ((int64_t)of.h * of.w);
+            const int fy = (int)(p / of.w % of.h) * of.stride - of.pad + tap / of.kernel;
+            const int fx = (int)(p % of.w) * of.stride - of.pad + tap % of.kernel;
+            const int a_in = p < end && row < of.a;
+            const int b_in = p < end && fy >= 0 && fy < of.fh && fx >= 0 && fx < of.fw;
+            const int64_t a = a_in ? p * of.a + row : 0;
+            const int64_t b = b_in ? ((image * of.fh + fy) * of.fw + fx) * of.b : 0;
+            copy_chunk(stage + layout::at(k, chunk), of.coarse + a, a_in);
+            copy_chunk(stage + P::a_bytes + layout::at(k, chunk),
+                       of.fine + b + channel + chunk * EACH, b_in);
+        }
+    }
+
+    ON_DEVICE void block(int64_t index) const
+    {
+        enum { STAGE = P::a_bytes + P::b_bytes, AHEAD = P::stages - 1 };
+        alignas(128) SHARED unsigned char memory[P::stages * STAGE];
+        PER_THREAD(typename P::sums, sums);
+        const int64_t columns = (int64_t)of.taps * of.b;
+        const int64_t which = index / (of.row_tiles * of.column_tiles), first = which * of.piece;
+        const int row0 = (int)(index / of.column_tiles % of.row_tiles) * P::M;
+        const int column0 = (int)(index % of.column_tiles) * P::N;
+        const int64_t end = first + of.piece < of.pixels ? first + of.piece : of.pixels;
+        THREADS(t)
+        {
+            sums[SLOT(t)].clear();
+            for (int i = 0; i < AHEAD; i++) {
+                if (first + i * P::K < end)
+                    ask(t, row0, column0, first + i * P::K, end, memory + i * STAGE);
+                copies_group();
+            }
+            copies_arrived<P::stages - 2>();
+        }
+        for (int i = 0; first + (int64_t)i * P::K < end; i++)
+            THREADS(t)
+            {
+                const unsigned char *stage = memory + i % P::stages * STAGE;
+                const int64_t next = first + (int64_t)(i + AHEAD) * P::K;
+                if (next < end)
+                    ask(t, row0, column0, next, end, memory + (i + AHEAD) % P::stages * STAGE);
+                copies_group();
+                slice_product<P, layout, layout>(t, stage, stage + P::a_bytes, sums[SLOT(t)]);
+                copies_arrived<P::stages - 2>();
+            }
+        THREADS(t)
+        UNROLL(4)
+        for (int i = 0; i < P::pieces_m; i++)
+            UNROLL(8)
+        for (int j = 0; j < P::pieces_n; j++)
+            UNROLL(4)
+        for (int k = 0; k < 4; k++) {
+            int64_t row = row0 + P::row(t, i, k);
+            if (row < of.a)
+                of.part[(which * of.a + row) * columns + column0 + P::column(t, j, k)] =
+                    sums[SLOT(t)].c[i][j][k];
+        }
+    }
+};
+
+// For maps of the type that is multiplied, or of float as tf32.
+template <class T, class C> constexpr bool has_pipeline = false;
+template <> constexpr bool has_pipeline<float, tf32> = true;
+template <> constexpr bool has_pipeline<f16, f16> = true;
+template <> constexpr bool has_pipeline<bf16, bf16> = true;
+
+template <class T, class C> int run_dw(const kiln_host *h, int64_t pieces, const dw_kernel<T, C> &k)
+{
+    const int64_t blocks = pieces * k.row_tiles * k.column_tiles;
+    if constexpr (has_pipeline<T, C>)
+        if (k.b % 64 == 0 && k.a % (CHUNK / (int)sizeof(T)) == 0 &&
+            (uintptr_t)k.coarse % CHUNK == 0 && (uintptr_t)k.fine % CHUNK == 0)
+            return launch(h, blocks, pipelined_dw<T, C>{k});
+    return launch(h, blocks, k);
+}
 
 struct dw_sum {
     const float *part;
@@ -151,7 +242,7 @@ int conv_dw(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *x,
             k.w = image ? (int)coarse->shape[2] : (int)pixels;
             k.fh = image ? (int)fine->shape[1] : 1;
             k.fw = image ? (int)fine->shape[2] : (int)pixels;
-            return launch(h, pieces * k.row_tiles * k.column_tiles, k);
+            return run_dw(h, pieces, k);
         });
     });
     return err ? err : for_each(h, size, dw_sum{part.get(), f32(dw), pieces, size, b, taps});

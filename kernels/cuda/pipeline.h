@@ -13,6 +13,7 @@ enum { CHUNK = 16 };  // bytes
 
 // A x B^T, A of maps of type T [M][K], B of weights of type W [N][K], multiplied as C.
 template <class T, class W, class C, int M_, int N_, int stages_> struct pipe {
+    typedef C product;
     static constexpr int M = M_, N = N_, stages = stages_, threads = 128;
     static constexpr int K = 64 / (int)sizeof(T);  // of a slice: 64 bytes of a map
     static constexpr int a_chunks = 4, b_chunks = K * (int)sizeof(W) / CHUNK;
@@ -65,8 +66,8 @@ ON_DEVICE float operand(const unsigned char *tile, int row, int k)
     return to_float(rounded);
 }
 
-// B is one of the layouts below.
-template <class P, class T, class C, class B>
+// A and B are of the layouts below.
+template <class P, class A, class B>
 ON_DEVICE void plain_slice(int t, const unsigned char *a, const unsigned char *b,
                            typename P::sums &sums)
 {
@@ -79,7 +80,7 @@ ON_DEVICE void plain_slice(int t, const unsigned char *a, const unsigned char *b
                 right[j][e] = B::value(b, P::column(t, j, e), k);
         for (int i = 0; i < P::pieces_m; i++)
             for (int half = 0; half < 2; half++) {
-                float left = operand<C, T, P::a_chunks>(a, P::row(t, i, 2 * half), k);
+                float left = A::value(a, P::row(t, i, 2 * half), k);
                 for (int j = 0; j < P::pieces_n; j++)
                     for (int e = 0; e < 2; e++)
                         part.c[i][j][2 * half + e] =
@@ -152,28 +153,24 @@ ON_DEVICE void round_words(uint32_t *r, int n, tf32)
     }
 }
 
-template <class P, class T, class C, class B>
+template <class P, class A, class B>
 ON_DEVICE void slice_product(int t, const unsigned char *a, const unsigned char *b,
                              typename P::sums &sums)
 {
-    const int lane = t % 32;
     UNROLL(2)
     for (int step = 0; step < 2; step++) {
         uint32_t left[P::pieces_m][4], right[P::pieces_n][2];
         UNROLL(4)
-        for (int i = 0; i < P::pieces_m; i++) {
-            load_matrices(left[i], a + chunk_at<P::a_chunks>(P::warp_row(t) + i * 16 + lane % 16,
-                                                             2 * step + lane / 16));
-            round_words(left[i], 4, C());
-        }
+        for (int i = 0; i < P::pieces_m; i++)
+            A::load_left(t, a, i, step, left[i]);
         UNROLL(4)
         for (int j = 0; j < P::pieces_n; j += 2)
-            B::load(t, b, j, step, right[j]);
+            B::load_right(t, b, j, step, right[j]);
         UNROLL(4)
         for (int i = 0; i < P::pieces_m; i++)
             UNROLL(8)
         for (int j = 0; j < P::pieces_n; j++)
-            mma(sums.c[i][j], left[i], right[j], C());
+            mma(sums.c[i][j], left[i], right[j], typename P::product());
     }
 }
 
@@ -194,31 +191,38 @@ template <int left> ON_DEVICE void copies_arrived()
 {
 }
 
-template <class P, class T, class C, class B>
+template <class P, class A, class B>
 ON_DEVICE void slice_product(int t, const unsigned char *a, const unsigned char *b,
                              typename P::sums &sums)
 {
-    plain_slice<P, T, C, B>(t, a, b, sums);
+    plain_slice<P, A, B>(t, a, b, sums);
 }
 
 #endif
 
-// Where the numbers of B lie: value() is one of them, load() what two pieces from j on want of
-// eight words of K.
+// Where the numbers of a tile of type S lie. value() is one of them, of row or column n;
+// load_left() what piece i wants of eight words of K, load_right() what pieces j and j + 1 do.
 
-// As [N][K]: by chunks where they are of the type of A, else one by one.
-template <class P, class T, class W, class C> struct rows_along {
-    ON_DEVICE static float value(const unsigned char *b, int n, int k)
+// As [M][K] or [N][K]: by chunks where these are words of the product, else one by one.
+template <class P, class S, int chunks> struct rows_along {
+    typedef typename P::product C;
+    ON_DEVICE static float value(const unsigned char *tile, int n, int k)
     {
-        return operand<C, W, P::b_chunks>(b, n, k);
+        return operand<C, S, chunks>(tile, n, k);
     }
 #ifdef ON_MATRIX_UNITS
-    ON_DEVICE static void load(int t, const unsigned char *b, int j, int step, uint32_t *r)
+    ON_DEVICE static void load_left(int t, const unsigned char *a, int i, int step, uint32_t *r)
+    {
+        const int lane = t % 32, row = P::warp_row(t) + i * 16;
+        load_matrices(r, a + chunk_at<chunks>(row + lane % 16, 2 * step + lane / 16));
+        round_words(r, 4, C());
+    }
+    ON_DEVICE static void load_right(int t, const unsigned char *b, int j, int step, uint32_t *r)
     {
         const int lane = t % 32, column = P::warp_column(t) + j * 8;
-        if (sizeof(W) == sizeof(T)) {
-            load_matrices(r, b + chunk_at<P::b_chunks>(column + lane % 8 + lane / 16 * 8,
-                                                       2 * step + lane / 8 % 2));
+        if (chunks == P::a_chunks) {
+            load_matrices(r, b + chunk_at<chunks>(column + lane % 8 + lane / 16 * 8,
+                                                  2 * step + lane / 8 % 2));
             round_words(r, 4, C());
         } else {
             UNROLL(4)
@@ -230,18 +234,46 @@ template <class P, class T, class W, class C> struct rows_along {
 #endif
 };
 
-// As [K][N], of 16 bits.
-template <class P, class T> struct rows_across {
-    static constexpr int chunks = P::N * (int)sizeof(T) / CHUNK;
-    ON_DEVICE static float value(const unsigned char *b, int n, int k)
+// As [K][64]: halves are turned as they are loaded, floats read one by one.
+template <class P, class S> struct rows_across {
+    typedef typename P::product C;
+    static constexpr int chunks = 64 * (int)sizeof(S) / CHUNK;
+    // Eight halves, or the floats of four rows, that are read at once meet no bank twice.
+    ON_DEVICE static int at(int k, int chunk)
     {
-        return operand<T, T, chunks>(b, k, n);
+        return (k * chunks + (chunk ^ (chunks == 8 ? k % 8 : k % 4 * 2))) * CHUNK;
+    }
+    ON_DEVICE static float value(const unsigned char *tile, int n, int k)
+    {
+        const int each = CHUNK / (int)sizeof(S);
+        S x;
+        C rounded;
+        memcpy(&x, tile + at(k, n / each) + n % each * (int)sizeof(S), sizeof(x));
+        to(rounded, to_float(x));
+        return to_float(rounded);
     }
 #ifdef ON_MATRIX_UNITS
-    ON_DEVICE static void load(int t, const unsigned char *b, int j, int step, uint32_t *r)
+    ON_DEVICE static void load_left(int t, const unsigned char *a, int i, int step, uint32_t *r)
     {
-        const int lane = t % 32, column = P::warp_column(t) / 8 + j;
-        load_turned(r, b + chunk_at<chunks>(16 * step + lane % 16, column + lane / 16));
+        const int lane = t % 32, row = P::warp_row(t) + i * 16;
+        if (chunks == 8)
+            load_turned(r, a + at(16 * step + lane % 8 + lane / 16 * 8, row / 8 + lane / 8 % 2));
+        else
+            UNROLL(4)
+        for (int e = 0; e < 4; e++)
+            r[e] =
+                float_bits(value(a, row + lane / 4 + e % 2 * 8, 8 * step + lane % 4 + e / 2 * 4));
+    }
+    ON_DEVICE static void load_right(int t, const unsigned char *b, int j, int step, uint32_t *r)
+    {
+        const int lane = t % 32, column = P::warp_column(t) + j * 8;
+        if (chunks == 8)
+            load_turned(r, b + at(16 * step + lane % 16, column / 8 + lane / 16));
+        else
+            UNROLL(4)
+        for (int e = 0; e < 4; e++)
+            r[e] = float_bits(
+                value(b, column + e / 2 * 8 + lane / 4, 8 * step + e % 2 * 4 + lane % 4));
     }
 #endif
 };

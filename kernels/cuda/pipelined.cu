@@ -127,8 +127,8 @@ template <class T, class W, class C, class P> struct pipelined_kernel {
                     ask(t, row0, column0, first + i + ahead, first, s.from,
                         memory + (i + ahead) % P::stages * stage_bytes);
                 copies_group();
-                slice_product<P, T, C, rows_along<P, T, W, C>>(t, stage, stage + P::a_bytes,
-                                                               s.sums);
+                slice_product<P, rows_along<P, T, P::a_chunks>, rows_along<P, W, P::b_chunks>>(
+                    t, stage, stage + P::a_bytes, s.sums);
                 copies_arrived<P::stages - 2>();
             }
         float *rows = reinterpret_cast<float *>(memory);  // half of the tile at a time
