@@ -4,10 +4,10 @@
 load ../common
 
 @test "without a backend, --device cuda says so" {
-    KILN_CUDA_BACKEND=$BATS_TEST_TMPDIR/none.so run kiln -d cuda randn 1x1x8x8
+    KILN_CUDA_BACKEND=$BATS_TEST_TMPDIR/none.so run_apart kiln -d cuda randn 1x1x8x8
     [ "$status" = 2 ]
-    [ "${#lines[@]}" = 1 ]
-    [[ $output == "kiln: --device cuda: the CUDA backend: "*none.so* ]]
+    [ "$(wc -l <<<"$stderr")" = 1 ]
+    [[ $stderr == "kiln: --device cuda: the CUDA backend: "*none.so* ]]
 }
 
 @test "a shared object that is no backend is named" {
