@@ -38,8 +38,8 @@ void winograd_taps(const struct conv_geometry *g, int part, struct winograd_taps
     }
 }
 
-void winograd_pixels(const struct winograd_grid *g, const struct winograd_map *map, int64_t tile,
-                     const float **pixel)
+static void pixels_of(const struct winograd_grid *g, const struct winograd_map *map, int64_t tile,
+                      const float **pixel)
 {
     int64_t image = tile / (g->rows * g->columns), in_image = tile % (g->rows * g->columns);
     int64_t stride = map->stride, end = (map->side - 1) * stride, right = stride * map->c;
@@ -58,6 +58,31 @@ void winograd_pixels(const struct winograd_grid *g, const struct winograd_map *m
             int inside = y + i >= 0 && y + i < map->h && x + j >= 0 && x + j < map->w;
             *pixel++ = inside ? row + j * map->c : map->zeros;
         }
+}
+
+void winograd_walk_begin(struct winograd_walk *w, const struct winograd_grid *g,
+                         const struct winograd_map *map, int64_t first, int64_t tiles)
+{
+    w->grid = g;
+    w->map = map;
+    w->tile = first;
+    w->end = first + tiles;
+    w->next = w->pixel = w->room[0];
+}
+
+int winograd_walk_next(struct winograd_walk *w)
+{
+    if (w->next == w->pixel) {  // the first, or none after the last
+        if (w->tile == w->end)
+            return 0;
+        pixels_of(w->grid, w->map, w->tile++, w->next);
+    }
+    w->pixel = w->next;
+    if (w->tile < w->end) {
+        w->next = w->room[w->pixel == w->room[0]];
+        pixels_of(w->grid, w->map, w->tile++, w->next);
+    }
+    return 1;
 }
 
 int64_t winograd_block(int64_t bytes, int64_t room, int64_t tiles)
@@ -126,14 +151,10 @@ void winograd_transform_in(const struct winograd_isa *w, const struct winograd_g
                            const struct winograd_map *map, int64_t first, int64_t tiles, float *to,
                            int64_t row, int64_t step)
 {
-    const float *pixel[2][WINOGRAD_MAX * WINOGRAD_MAX];
-    winograd_pixels(g, map, first, pixel[0]);
-    for (int64_t i = 0; i < tiles; i++) {
-        const float **this = pixel[i % 2], **next = i + 1 < tiles ? pixel[(i + 1) % 2] : this;
-        if (next != this)
-            winograd_pixels(g, map, first + i + 1, next);
-        w->input(this, next, map->c, to + i * row, step);
-    }
+    struct winograd_walk walk;
+    winograd_walk_begin(&walk, g, map, first, tiles);
+    for (; winograd_walk_next(&walk); to += row)
+        w->input(walk.pixel, walk.next, map->c, to, step);
 }
 
 // The products of a cell of a part; those of the planes of an input add up.

@@ -32,9 +32,18 @@ struct winograd_grid {
 };
 
 struct winograd_grid winograd_grid(int m, int64_t n, int64_t h, int64_t w);
-// pixel [side*side] of a tile.
-void winograd_pixels(const struct winograd_grid *g, const struct winograd_map *map, int64_t tile,
-                     const float **pixel);
+// Walks over tiles from first on: pixel [side*side] of one, and of the next to be fetched
+// meanwhile, which is the same after the last. Until winograd_walk_next gives 0.
+struct winograd_walk {
+    const struct winograd_grid *grid;
+    const struct winograd_map *map;
+    int64_t tile, end;  // after those in room
+    const float **pixel, **next;
+    const float *room[2][WINOGRAD_MAX * WINOGRAD_MAX];
+};
+void winograd_walk_begin(struct winograd_walk *w, const struct winograd_grid *g,
+                         const struct winograd_map *map, int64_t first, int64_t tiles);
+int winograd_walk_next(struct winograd_walk *w);
 
 // Tiles [first, first + tiles) transformed: their channels to rows row floats apart, cells to step.
 void winograd_transform_in(const struct winograd_isa *w, const struct winograd_grid *g,

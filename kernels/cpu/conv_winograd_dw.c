@@ -33,14 +33,10 @@ struct grad_job {
 static void transform_grad(const struct grad_job *job, int64_t first, int64_t tiles, float *g,
                            float *totals)
 {
-    const float *pixel[2][WINOGRAD_MAX * WINOGRAD_MAX];
-    winograd_pixels(&job->grid, &job->g, first, pixel[0]);
-    for (int64_t i = 0; i < tiles; i++) {
-        const float **this = pixel[i % 2], **next = i + 1 < tiles ? pixel[(i + 1) % 2] : this;
-        if (next != this)
-            winograd_pixels(&job->grid, &job->g, first + i + 1, next);
-        job->winograd->grad(this, next, job->d->o, g + i * job->width, job->g_step, totals);
-    }
+    struct winograd_walk walk;
+    winograd_walk_begin(&walk, &job->grid, &job->g, first, tiles);
+    for (; winograd_walk_next(&walk); g += job->width)
+        job->winograd->grad(walk.pixel, walk.next, job->d->o, g, job->g_step, totals);
 }
 
 // totals NULL: not wanted.

@@ -7,8 +7,9 @@
 // F(4,3) takes 4 times fewer products, with the points 0, +-3/4, +-3/2 and infinity: half the error
 // of the usual 0, +-1, +-2. F(2,3) takes 2.25 times fewer, and rounds no worse than plain sums.
 // F(4,2), for kernels of 4 and stride 2, whose phases have 2 x 2 taps, takes 2.56 times fewer; with
-// the points +-1/2, +-5/4 and infinity its error is half that of F(4,3). SPDX-License-Identifier:
-// MIT
+// the points +-1/2, +-5/4 and infinity its error is half that of F(4,3).
+//
+// SPDX-License-Identifier: MIT
 #ifndef KERNELS_CPU_WINOGRAD_H
 #define KERNELS_CPU_WINOGRAD_H
 
