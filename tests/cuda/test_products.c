@@ -86,6 +86,18 @@ static float value(const kiln_tensor *t, int type, int64_t i)
     return type == KILN_F16 ? float_of_f16(u) : float_of_bf16(u);
 }
 
+// L2, of what was made from what is wanted.
+static double relative(const kiln_tensor *out, int map, const kiln_tensor *want)
+{
+    double error = 0, norm = 0;
+    for (int64_t i = 0; i < kiln_numel(want); i++) {
+        double w = (double)kiln_f32(want)[i], d = (double)value(out, map, i) - w;
+        error += d * d;
+        norm += w * w;
+    }
+    return sqrt(error / norm);
+}
+
 // Numbers of 16 bits, as floats.
 static kiln_tensor *numbers(const struct kind *k, int32_t ndim, const int64_t *shape, float scale)
 {
@@ -153,13 +165,7 @@ static void check(const struct layer *l, const struct kind *k)
     assert_int_equal(ask(ref, l, packed, x, bias, add, want), 0);
     kiln_tensor *out = answer(l, k, l->n, packed2, x2, bias, add2, (struct emulated_order){1, 0});
     kiln_tensor *again = answer(l, k, 1, packed2, x2, bias, add2, (struct emulated_order){37, 11});
-    double error = 0, norm = 0;
-    for (int64_t i = 0; i < kiln_numel(want); i++) {
-        double d = (double)value(out, k->map, i) - (double)kiln_f32(want)[i];
-        error += d * d;
-        norm += (double)kiln_f32(want)[i] * (double)kiln_f32(want)[i];
-    }
-    error = sqrt(error / norm);
+    double error = relative(out, k->map, want);
     if (getenv("VERBOSE"))
         print_message("# %s, layer %d: %.1e\n", k->name, (int)(l - layers), error);
     if (!(error <= k->error))
@@ -199,13 +205,7 @@ static void check_attention(const struct kind *k, int l, int m, int m2, int32_t 
     assert_int_equal(ops->attention(host, half[0], half[1], half[2], half[3], half[4], NULL, valid,
                                     heads, 0.125f, out),
                      0);
-    double error = 0, norm = 0;
-    for (int64_t i = 0; i < kiln_numel(want); i++) {
-        double d = (double)value(out, k->map, i) - (double)kiln_f32(want)[i];
-        error += d * d;
-        norm += (double)kiln_f32(want)[i] * (double)kiln_f32(want)[i];
-    }
-    error = sqrt(error / norm);
+    double error = relative(out, k->map, want);
     if (getenv("VERBOSE"))
         print_message("# %s, %d queries of %d + %d keys: %.1e\n", k->name, l, m2, m, error);
     if (!(error <= 1.5 * k->error))
