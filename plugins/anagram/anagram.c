@@ -33,8 +33,7 @@ static const kiln_filter *view_of(const kiln_self *self, uint32_t i)
     return i < plain ? NULL : self->args[P_VIEW].filters[i - plain];
 }
 
-// Which branch child k asks.
-// The steps of alternate ask in turn.
+// The steps of alternate ask the branches in turn.
 static uint32_t turn(const kiln_self *self, uint32_t step)
 {
     return self->args[P_REDUCE].i == MEAN ? 0 : step % self->args[P_BRANCH].n;
@@ -46,6 +45,7 @@ static uint32_t variant(kiln_self *self, uint32_t step, uint32_t n_steps)
     return turn(self, step);
 }
 
+// Which branch child k asks.
 static uint32_t branch_of(const kiln_self *self, const kiln_query *q, uint32_t k)
 {
     return self->args[P_REDUCE].i == MEAN ? k : turn(self, q->step);
