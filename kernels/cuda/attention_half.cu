@@ -165,8 +165,7 @@ int attention_half_fits(const kiln_tensor *q, const kiln_tensor *k, const kiln_t
 {
     const kiln_tensor *all[] = {q, k, v, k2, v2};
     for (const kiln_tensor *t : all)
-        if (t &&
-            (type_of(t) == KILN_F32 || type_of(t) != type_of(q) || (uintptr_t)address(t) % CHUNK))
+        if (t && (type_of(t) == KILN_F32 || type_of(t) != type_of(q) || !aligned(address(t))))
             return 0;
     return last(q) == 64 * (int64_t)heads;
 }

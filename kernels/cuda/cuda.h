@@ -50,6 +50,16 @@ inline int type_of(const kiln_tensor *t)
     return t->dtype.bits == 64 ? KILN_I64 : t->dtype.bits == 8 ? KILN_U8 : KILN_I32;
 }
 
+// As many elements as are moved at once, where they are aligned.
+template <class T> struct alignas(16) eight {
+    T at[8];
+};
+
+inline bool aligned(const void *p)
+{
+    return (uintptr_t)p % 16 == 0;
+}
+
 // f(T()) for the T that a map is stored in.
 template <class F> int by_type(const kiln_tensor *t, F f)
 {
@@ -238,6 +248,7 @@ int attention_half(const kiln_host *h, const kiln_tensor *q, const kiln_tensor *
 void cuda_layout(kiln_ops *ops);
 void cuda_elementwise(kiln_ops *ops);
 void cuda_norm(kiln_ops *ops);
+void cuda_group_norm(kiln_ops *ops);
 void cuda_matrix(kiln_ops *ops, int precision);
 void cuda_matrix_grad(kiln_ops *ops, int precision);
 void cuda_attention(kiln_ops *ops);

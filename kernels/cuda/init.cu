@@ -14,6 +14,7 @@ struct tables {
             cuda_layout(&ops[p]);
             cuda_elementwise(&ops[p]);
             cuda_norm(&ops[p]);
+            cuda_group_norm(&ops[p]);
             cuda_matrix(&ops[p], p);
             cuda_matrix_grad(&ops[p], p);
             cuda_attention(&ops[p]);

@@ -156,8 +156,8 @@ template <class T, class C> int run_dw(const kiln_host *h, int64_t pieces, const
 {
     const int64_t blocks = pieces * k.row_tiles * k.column_tiles;
     if constexpr (has_pipeline<T, C>)
-        if (k.b % 64 == 0 && k.a % (CHUNK / (int)sizeof(T)) == 0 &&
-            (uintptr_t)k.coarse % CHUNK == 0 && (uintptr_t)k.fine % CHUNK == 0)
+        if (k.b % 64 == 0 && k.a % (CHUNK / (int)sizeof(T)) == 0 && aligned(k.coarse) &&
+            aligned(k.fine))
             return launch(h, blocks, pipelined_dw<T, C>{k});
     return launch(h, blocks, k);
 }

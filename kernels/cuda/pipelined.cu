@@ -10,11 +10,6 @@ namespace
 // A GPU of the size that tiles are chosen for.
 enum { UNITS = 132 };
 
-// As many elements as are moved at once.
-template <class T> struct alignas(CHUNK) eight {
-    T at[8];
-};
-
 template <class T, class W, class C, class P> struct pipelined_kernel {
     static constexpr int threads = P::threads, pad = 8;
     static constexpr int ring = P::stages * (P::a_bytes + P::b_bytes);
@@ -200,8 +195,7 @@ int run_tiles(const kiln_host *h, const kiln_packed *w, const product_shape &p, 
 {
     const finish<T> end(e, out);
     const int64_t parts = blocks_of(p.sum / P::K, part_slices), size = p.rows * p.columns;
-    const int by_eight =
-        p.columns % 8 == 0 && (uintptr_t)end.out % CHUNK == 0 && (uintptr_t)end.add % CHUNK == 0;
+    const int by_eight = p.columns % 8 == 0 && aligned(end.out) && aligned(end.add);
     scratch part(h, out, parts > 1 ? parts * size : 1);
     if (part.err)
         return part.err;
@@ -249,7 +243,7 @@ int pipelined_fits(const kiln_packed *p, const kiln_tensor *x, const kiln_tensor
                                                  : KILN_F32;
     return p->precision != KERNELS_EXACT && map == product &&
            p->in % elements_per_slice(map) == 0 && rows_of(x) < most && rows_of(out) < most &&
-           (uintptr_t)address(x) % CHUNK == 0 && (uintptr_t)address(p->value) % CHUNK == 0;
+           aligned(address(x)) && aligned(address(p->value));
 }
 
 int pipelined_product(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,

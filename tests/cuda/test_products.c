@@ -12,6 +12,8 @@
 #include "kernels/kernels.h"
 #include "tests/support/stub_host.h"
 
+#include <kiln/live.h>
+
 #include <math.h>
 #include <setjmp.h>
 #include <stdlib.h>
@@ -234,10 +236,69 @@ static void test_attention(void **state)
     emulated_order = orders[0];
 }
 
+// Of t, its first image.
+static const kiln_tensor *first_image(kiln_view *v, const kiln_tensor *t)
+{
+    int64_t shape[4] = {1};
+    for (int i = 1; t && i < t->ndim; i++)
+        shape[i] = t->shape[i];
+    return kiln_view_as(v, t, t ? t->ndim : 0, shape);
+}
+
+// Maps of 16 bits, in groups that are one block's and in groups that several blocks have rows of.
+// Only the result is rounded. An image alone has the bits that it has in a batch.
+static void check_group_norm(const struct kind *k, int64_t side, int64_t c, int64_t c2, int groups)
+{
+    const int64_t n = 3, all = c + c2, of_x[] = {n, side, side, c}, of_x2[] = {n, side, side, c2};
+    const int64_t of_ss[] = {n, 2 * all}, of_out[] = {n, side, side, all};
+    const kiln_ops *ref = kernels_cpu(KERNELS_REF, KERNELS_EXACT), *ops = cuda_ops(k->precision);
+    kiln_tensor *in[] = {numbers(k, 4, of_x, 2), c2 ? numbers(k, 4, of_x2, 2) : NULL,
+                         numbers(k, 2, of_ss, 1)};
+    kiln_tensor *half[] = {as(k->map, in[0]), c2 ? as(k->map, in[1]) : NULL, as(k->map, in[2])};
+    kiln_tensor *gamma = numbers(k, 1, &all, 1), *beta = numbers(k, 1, &all, 1);
+    kiln_tensor *want = stub_tensor(host, 4, of_out, NULL), *out = as(k->map, want);
+    kiln_view v[4];
+    const size_t image = (size_t)(kiln_numel(want) / n) * 2;
+    ref->group_norm(host, in[0], in[1], groups, 1e-5f, gamma, beta, in[2], KILN_ACT_SILU, want);
+    emulated_order = (struct emulated_order){1, 0};
+    assert_int_equal(ops->group_norm(host, half[0], half[1], groups, 1e-5f, gamma, beta, half[2],
+                                     KILN_ACT_SILU, out),
+                     0);
+    const double error = relative(out, k->map, want);
+    if (!(error <= k->error))
+        fail_msg("%s, group norm: error %g, limit %g", k->name, error, k->error);
+    kiln_tensor *alone = as(k->map, first_image(&v[0], want));
+    emulated_order = (struct emulated_order){37, 11};
+    assert_int_equal(ops->group_norm(host, first_image(&v[1], half[0]), first_image(&v[2], half[1]),
+                                     groups, 1e-5f, gamma, beta, first_image(&v[3], half[2]),
+                                     KILN_ACT_SILU, alone),
+                     0);
+    assert_memory_equal(alone->data, out->data, image);
+    for (int i = 0; i < 3; i++) {
+        host->tensor_free(host, in[i]);
+        host->tensor_free(host, half[i]);
+    }
+    kiln_tensor *const rest[] = {gamma, beta, want, out, alone};
+    for (int i = 0; i < 5; i++)
+        host->tensor_free(host, rest[i]);
+}
+
+static void test_group_norm(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        check_group_norm(&kinds[k], 5, 48, 24, 4);
+        check_group_norm(&kinds[k], 65, 96, 0, 32);
+        check_group_norm(&kinds[k], 33, 192, 96, 16);
+    }
+    emulated_order = (struct emulated_order){1, 0};
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers),
-                                       cmocka_unit_test(test_attention)};
+                                       cmocka_unit_test(test_attention),
+                                       cmocka_unit_test(test_group_norm)};
     host = stub_host_new();
     stub_set_threads(host, 2);
     int e = cmocka_run_group_tests(tests, NULL, NULL);

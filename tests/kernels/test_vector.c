@@ -219,6 +219,21 @@ static void test_batch_norm(const struct check *c)
     }
 }
 
+static void check_group_norm(const struct check *c, const int64_t shape[4], int64_t c2, int groups,
+                             int act, int scaled)
+{
+    const int64_t n = shape[0], h = shape[1], w = shape[2], ch = shape[3] + c2;
+    kiln_tensor *x = shifted_map(4, shape);
+    kiln_tensor *x2 = c2 ? check_normal(4, SHAPE(n, h, w, c2), 0, 1) : NULL;
+    kiln_tensor *gamma = check_normal(1, &ch, 1, 0.5f), *beta = check_normal(1, &ch, 0, 1);
+    kiln_tensor *ss = scaled ? check_normal(2, SHAPE(n, 2 * ch), 0, 1) : NULL;
+    kiln_tensor *want = check_new(4, SHAPE(n, h, w, ch)), *got = check_like(want);
+    c->ref->group_norm(c->host, x, x2, groups, 1e-5f, gamma, beta, ss, act, want);
+    check_ok(c, c->ops->group_norm(c->host, x, x2, groups, 1e-5f, gamma, beta, ss, act, got));
+    check_near(got, want, 1e-4, 4e-6, "group_norm %d of %d + %d, %d x %d, %s", groups,
+               (int)shape[3], (int)c2, (int)h, (int)w, act_names[act]);
+}
+
 static void test_group_norm(const struct check *c)
 {
     for (int i = 0; i < 60; i++) {
@@ -226,17 +241,15 @@ static void test_group_norm(const struct check *c)
         int64_t n = check_int(1, 3), h = check_int(1, 20), c2 = i % 2 ? check_int(1, 40) : 0;
         int64_t c1 = groups * check_int(1, 30) - c2 % groups;
         c1 += c1 < 1 ? groups : 0;
-        int64_t ch = c1 + c2;
-        kiln_tensor *x = shifted_map(4, SHAPE(n, h, 7, c1));
-        kiln_tensor *x2 = c2 ? check_normal(4, SHAPE(n, h, 7, c2), 0, 1) : NULL;
-        kiln_tensor *gamma = check_normal(1, &ch, 1, 0.5f), *beta = check_normal(1, &ch, 0, 1);
-        kiln_tensor *ss = i % 3 ? check_normal(2, SHAPE(n, 2 * ch), 0, 1) : NULL;
-        kiln_tensor *want = check_new(4, SHAPE(n, h, 7, ch)), *got = check_like(want);
-        c->ref->group_norm(c->host, x, x2, groups, 1e-5f, gamma, beta, ss, act, want);
-        check_ok(c, c->ops->group_norm(c->host, x, x2, groups, 1e-5f, gamma, beta, ss, act, got));
-        check_near(got, want, 1e-4, 4e-6, "group_norm %d of %d + %d, %s", groups, (int)c1, (int)c2,
-                   act_names[act]);
+        check_group_norm(c, SHAPE(n, h, 7, c1), c2, groups, act, i % 3);
     }
+    // Groups large enough for several blocks of a GPU: of 8, 3, 16, 1, 1032 and 1028 channels.
+    check_group_norm(c, SHAPE(2, 40, 40, 48), 0, 6, KILN_ACT_SILU, 1);
+    check_group_norm(c, SHAPE(1, 64, 64, 24), 24, 16, KILN_ACT_NONE, 0);
+    check_group_norm(c, SHAPE(1, 37, 41, 264), 56, 20, KILN_ACT_GELU, 1);
+    check_group_norm(c, SHAPE(1, 129, 97, 8), 0, 8, KILN_ACT_NONE, 1);
+    check_group_norm(c, SHAPE(3, 2, 6, 1024), 1040, 2, KILN_ACT_NONE, 0);
+    check_group_norm(c, SHAPE(1, 2, 6, 2056), 0, 2, KILN_ACT_NONE, 0);
 }
 
 static void test_combine(const struct check *c)
