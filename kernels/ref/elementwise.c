@@ -116,6 +116,8 @@ int ref_mean_tokens(const kiln_host *h, const kiln_tensor *x, kiln_tensor *out)
     return KILN_OK;
 }
 
+// The angle is rounded where PyTorch rounds it: nets were trained on that, and walks are compared
+// with those of Python. Near t = 1000 it is up to 6e-5 off what it is in double.
 int ref_sinusoid(const kiln_host *h, const kiln_tensor *t, kiln_tensor *out)
 {
     int64_t n = out->shape[0], c = out->shape[1], half = c / 2;
@@ -123,9 +125,9 @@ int ref_sinusoid(const kiln_host *h, const kiln_tensor *t, kiln_tensor *out)
     (void)h;
     for (int64_t r = 0; r < n; r++)
         for (int64_t i = 0; i < c; i++) {
-            double f = pow(10000, -(double)(i % half) / (double)half);
-            double angle = (double)kiln_f32(t)[r] * f;
-            o[r * c + i] = (float)(i < half ? cos(angle) : sin(angle));
+            float exponent = -9.210340371976184f * (float)(i % half) / (float)half;  // ln 10000
+            float angle = kiln_f32(t)[r] * (float)exp((double)exponent);
+            o[r * c + i] = (float)(i < half ? cos((double)angle) : sin((double)angle));
         }
     return KILN_OK;
 }

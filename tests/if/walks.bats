@@ -4,8 +4,9 @@
 #
 # Tolerance: 2e-4 of the largest value for each step so far. At t = 990 a step divides an error of the
 # estimate by sqrt(alpha_bar) = 0.014 and takes 0.06 of that, so four times the error; guidance of 7 is
-# up to 13 times more; single precision in the net, the library's sinusoid among it, is 1e-6 to 1e-5 of an
-# estimate. The step that leaves out a term, or takes it from the other half, is off by 1e-2 and more.
+# up to 13 times more; single precision in the net is 1e-6 to 1e-5 of an estimate, of which the last bit
+# of an angle in the sinusoid makes half. The step that leaves out a term, or takes it from the other half,
+# is off by 1e-2 and more.
 # SPDX-License-Identifier: MIT
 load ../common
 load if

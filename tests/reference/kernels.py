@@ -7,6 +7,7 @@
 #
 # Made with PyTorch 2.15.0, Pillow 13.0.0, safetensors 0.8.0; seed 5.
 # SPDX-License-Identifier: MIT
+import math
 import sys
 
 import numpy
@@ -172,9 +173,10 @@ for step in range(1, 4):
     put("adam", **{f"grad{step}": p.grad, f"value{step}": p})
 put("adam", m=opt.state[p]["exp_avg"], v=opt.state[p]["exp_avg_sq"])
 
-# Position encoding of timesteps, cosines first
-t, i = torch.tensor([0.0, 1.0, 37.0, 999.0]).double(), torch.arange(4).double()
-angle = t[:, None] * torch.exp(-i / 4 * torch.log(torch.tensor(10000.0).double()))
+# Position encoding of timesteps, cosines first; the angles as PyTorch rounds them in single precision
+t, i = torch.tensor([0.0, 1.0, 37.0, 999.0]).double(), torch.arange(4).float()
+rate = torch.exp((i * -math.log(10000) / 4).double()).float()
+angle = (t.float()[:, None] * rate).double()
 put("sinusoid", t=t, out=torch.cat([angle.cos(), angle.sin()], 1))
 
 save_file(tensors, sys.argv[1])

@@ -82,7 +82,8 @@ typedef struct kiln_ops {
     int (*repeat2d)(const kiln_host *h, const kiln_tensor *x, int k, kiln_tensor *out);
     // [n,l,c] -> [n,c].
     int (*mean_tokens)(const kiln_host *h, const kiln_tensor *x, kiln_tensor *out);
-    // t [n] -> [n,c]: cos(t f_i), then sin(t f_i), f_i = 10000^(-i / (c/2)).
+    // t [n] -> [n,c]: cos(t f_i), then sin(t f_i), f_i = exp(-ln(10000) i / (c/2)). The exponent,
+    // f_i and t f_i are rounded to F32, as where nets are trained.
     int (*sinusoid)(const kiln_host *h, const kiln_tensor *t, kiln_tensor *out);
 
     // Images [n,c,h,w] and samplers; out may be an input, except in resize and convolve.
