@@ -198,6 +198,8 @@ static int instance_new(struct bound *b, struct instance **out)
         .unview = host_unview,
         .extension = host_extension,
     };
+    x->host.map_dtype =
+        runtime_map_dtype(x->host.device->device.type, instance_node(x)->encoder != NULL);
     int e = make_filters(x);
     size_t size = node->self_size > sizeof(kiln_self) ? node->self_size : sizeof(kiln_self);
     x->self = xcalloc(1, size);

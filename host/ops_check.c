@@ -2,6 +2,8 @@
 #include "ops_check.h"
 
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "error.h"
 #include "runtime.h"
@@ -53,18 +55,48 @@ static int is_contiguous(const kiln_tensor *t)
     return 1;
 }
 
+// "a tensor of type F32 or F16"
+static const char *types_text(int types)
+{
+    static _Thread_local char text[64];
+    static const struct {
+        int type;
+        const char *name;
+    } all[] = {{KILN_F32, "F32"},
+               {KILN_F64, "F64"},
+               {KILN_F16, "F16"},
+               {KILN_BF16, "BF16"},
+               {KILN_I32, "I32"}};
+    int n = 0;
+    snprintf(text, sizeof(text), "a tensor of type ");
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (types & 1 << all[i].type) {
+            types &= ~(1 << all[i].type);
+            size_t at = strlen(text);
+            snprintf(text + at, sizeof(text) - at, "%s%s",
+                     !n++    ? ""
+                     : types ? ", "
+                             : " or ",
+                     all[i].name);
+        }
+    return text;
+}
+
+int same_type(const kiln_tensor *t)
+{
+    return 1 << tensor_dtype(t);
+}
+
 int check_given(struct check *c, const char *arg, const kiln_tensor *t, int types, int32_t ndim)
 {
     if (!t || !t->data)
         return check_arg(c, 0, arg, "a tensor, NULL was given");
     if (!check_device(c, arg, t->device.type))
         return 0;
+    if (types == T_MAP)
+        types = T_F32 | 1 << runtime_map_dtype(c->device, runtime.in_encoder);
     if (!(types & 1 << tensor_dtype(t)))
-        return check_arg(c, 0, arg,
-                         types == T_I32   ? "a tensor of type I32"
-                         : types == T_F32 ? "a tensor of type F32"
-                         : types == T_F64 ? "a tensor of type F64"
-                                          : "a tensor of type F32, F16 or BF16");
+        return check_arg(c, 0, arg, types_text(types));
     if (ndim == ANY_NDIM ? t->ndim < 1 : t->ndim != ndim) {
         c->code = fail(KILN_ERR_SHAPE, "ops.%s: %s is %s, wants %d dimension%s", c->op, arg,
                        shape_text(t->ndim, t->shape), ndim == ANY_NDIM ? 1 : (int)ndim,
@@ -99,7 +131,7 @@ int check_maybe(struct check *c, const char *arg, const kiln_tensor *t, int32_t 
 
 int check_like(struct check *c, const char *arg, const kiln_tensor *t, const kiln_tensor *like)
 {
-    return check_shape(c, arg, t, T_F32, like->ndim, like->shape);
+    return check_shape(c, arg, t, same_type(like), like->ndim, like->shape);
 }
 
 int check_maybe_like(struct check *c, const char *arg, const kiln_tensor *t,

@@ -23,7 +23,8 @@ const kiln_ops *ops_of(const struct check *c);  // of that device
 
 enum { T_F32 = 1 << KILN_F32, T_F64 = 1 << KILN_F64, T_I32 = 1 << KILN_I32 };
 enum { T_WEIGHT = T_F32 | 1 << KILN_F16 | 1 << KILN_BF16 };
-enum { ANY_NDIM = -1 };  // 1 or more
+enum { T_MAP = 1 << 30 };  // F32, or what maps are under this --precision
+enum { ANY_NDIM = -1 };    // 1 or more
 
 int check_arg(struct check *c, int good, const char *arg, const char *wants);
 // On the device of those before it.
@@ -33,10 +34,12 @@ int check_given(struct check *c, const char *arg, const kiln_tensor *t, int type
 // And of this shape.
 int check_shape(struct check *c, const char *arg, const kiln_tensor *t, int types, int32_t ndim,
                 const int64_t *shape);
+// The type of a tensor that was checked.
+int same_type(const kiln_tensor *t);
 // F32 of a shape, or NULL.
 int check_maybe(struct check *c, const char *arg, const kiln_tensor *t, int32_t ndim,
                 const int64_t *shape);
-// F32 of the shape of another tensor, which was checked.
+// Of the type and shape of another tensor, which was checked.
 int check_like(struct check *c, const char *arg, const kiln_tensor *t, const kiln_tensor *like);
 int check_maybe_like(struct check *c, const char *arg, const kiln_tensor *t,
                      const kiln_tensor *like);

@@ -15,23 +15,24 @@ static int group_norm(const kiln_host *h, const kiln_tensor *x, const kiln_tenso
                       const kiln_tensor *scale_shift, int act, kiln_tensor *out)
 {
     struct check c = {.op = "group_norm"};
-    if (!check_given(&c, "x", x, T_F32, ANY_NDIM) ||
+    if (!check_given(&c, "x", x, T_MAP, ANY_NDIM) ||
         !check_arg(&c, x->ndim > 1, "x", "2 dimensions or more") ||
-        (x2 && !check_given(&c, "x2", x2, T_F32, x->ndim)))
+        (x2 && !check_given(&c, "x2", x2, same_type(x), x->ndim)))
         return c.code;
     int64_t shape[8], all = last_of(x) + (x2 ? last_of(x2) : 0);
     for (int32_t i = 0; i < x->ndim; i++)
         shape[i] = x->shape[i];
     shape[x->ndim - 1] = x2 ? last_of(x2) : 0;
-    if (!check_maybe(&c, "x2", x2, x->ndim, shape))
+    if (x2 && !check_shape(&c, "x2", x2, same_type(x), x->ndim, shape))
         return c.code;
     shape[x->ndim - 1] = all;
     if (!check_arg(&c, groups >= 1 && all % groups == 0, "groups",
                    "a number that divides the channels") ||
         !check_eps(&c, eps) || !check_shape(&c, "gamma", gamma, T_F32, 1, &all) ||
         !check_shape(&c, "beta", beta, T_F32, 1, &all) ||
-        !check_maybe(&c, "scale_shift", scale_shift, 2, (int64_t[]){x->shape[0], 2 * all}) ||
-        !check_act(&c, act) || !check_shape(&c, "out", out, T_F32, x->ndim, shape) ||
+        (scale_shift && !check_shape(&c, "scale_shift", scale_shift, same_type(x), 2,
+                                     (int64_t[]){x->shape[0], 2 * all})) ||
+        !check_act(&c, act) || !check_shape(&c, "out", out, same_type(x), x->ndim, shape) ||
         !check_apart(&c, "out", out, x) || !check_apart(&c, "out", out, x2))
         return c.code;
     return ops_of(&c)->group_norm(h, x, x2, groups, eps, gamma, beta, scale_shift, act, out);
@@ -41,7 +42,7 @@ static int layer_norm(const kiln_host *h, const kiln_tensor *x, float eps, const
                       const kiln_tensor *beta, kiln_tensor *out)
 {
     struct check c = {.op = "layer_norm"};
-    if (!check_given(&c, "x", x, T_F32, ANY_NDIM) || !check_eps(&c, eps) ||
+    if (!check_given(&c, "x", x, T_MAP, ANY_NDIM) || !check_eps(&c, eps) ||
         !check_channels(&c, "gamma", gamma, x) || !check_channels(&c, "beta", beta, x) ||
         !check_like(&c, "out", out, x) || !check_apart(&c, "out", out, x))
         return c.code;
@@ -52,7 +53,7 @@ static int rms_norm(const kiln_host *h, const kiln_tensor *x, float eps, const k
                     kiln_tensor *out)
 {
     struct check c = {.op = "rms_norm"};
-    if (!check_given(&c, "x", x, T_F32, ANY_NDIM) || !check_eps(&c, eps) ||
+    if (!check_given(&c, "x", x, T_MAP, ANY_NDIM) || !check_eps(&c, eps) ||
         !check_channels(&c, "gamma", gamma, x) || !check_like(&c, "out", out, x) ||
         !check_apart(&c, "out", out, x))
         return c.code;
@@ -64,7 +65,7 @@ static int batch_norm(const kiln_host *h, const kiln_tensor *x, const kiln_tenso
                       const kiln_tensor *beta, int act, kiln_tensor *out)
 {
     struct check c = {.op = "batch_norm"};
-    if (!check_given(&c, "x", x, T_F32, ANY_NDIM) || !check_channels(&c, "mean", mean, x) ||
+    if (!check_given(&c, "x", x, T_MAP, ANY_NDIM) || !check_channels(&c, "mean", mean, x) ||
         !check_channels(&c, "var", var, x) || !check_eps(&c, eps) ||
         !check_channels(&c, "gamma", gamma, x) || !check_channels(&c, "beta", beta, x) ||
         !check_act(&c, act) || !check_like(&c, "out", out, x) || !check_apart(&c, "out", out, x))
@@ -77,7 +78,7 @@ static int batch_norm(const kiln_host *h, const kiln_tensor *x, const kiln_tenso
 static int act(const kiln_host *h, const kiln_tensor *x, int kind, kiln_tensor *out)
 {
     struct check c = {.op = "act"};
-    if (!check_given(&c, "x", x, T_F32, ANY_NDIM) || !check_act(&c, kind) ||
+    if (!check_given(&c, "x", x, T_MAP, ANY_NDIM) || !check_act(&c, kind) ||
         !check_like(&c, "out", out, x))
         return c.code;
     return ops_of(&c)->act(h, x, kind, out);
@@ -86,7 +87,7 @@ static int act(const kiln_host *h, const kiln_tensor *x, int kind, kiln_tensor *
 static int mul(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *y, kiln_tensor *out)
 {
     struct check c = {.op = "mul"};
-    if (!check_given(&c, "x", x, T_F32, ANY_NDIM) || !check_like(&c, "y", y, x) ||
+    if (!check_given(&c, "x", x, T_MAP, ANY_NDIM) || !check_like(&c, "y", y, x) ||
         !check_like(&c, "out", out, x))
         return c.code;
     return ops_of(&c)->mul(h, x, y, out);
@@ -96,11 +97,12 @@ static int affine(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *m
                   const kiln_tensor *add, kiln_tensor *out)
 {
     struct check c = {.op = "affine"};
-    if (!check_given(&c, "x", x, T_F32, ANY_NDIM) ||
+    if (!check_given(&c, "x", x, T_MAP, ANY_NDIM) ||
         !check_arg(&c, x->ndim > 1, "x", "2 dimensions or more"))
         return c.code;
     int64_t nc[2] = {x->shape[0], last_of(x)};
-    if (!check_maybe(&c, "mul", m, 2, nc) || !check_maybe(&c, "add", add, 2, nc) ||
+    if ((m && !check_shape(&c, "mul", m, same_type(x), 2, nc)) ||
+        (add && !check_shape(&c, "add", add, same_type(x), 2, nc)) ||
         !check_like(&c, "out", out, x))
         return c.code;
     return ops_of(&c)->affine(h, x, m, add, out);
@@ -109,11 +111,12 @@ static int affine(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *m
 static int avg_pool(const kiln_host *h, const kiln_tensor *x, int k, kiln_tensor *out)
 {
     struct check c = {.op = "avg_pool"};
-    if (!check_given(&c, "x", x, T_F32, 4))
+    if (!check_given(&c, "x", x, T_MAP, 4))
         return c.code;
     const int64_t *s = x->shape;
     if (!check_arg(&c, k >= 1 && k <= s[1] && k <= s[2], "k", "1 to the size of x") ||
-        !check_shape(&c, "out", out, T_F32, 4, (int64_t[]){s[0], s[1] / k, s[2] / k, s[3]}) ||
+        !check_shape(&c, "out", out, same_type(x), 4,
+                     (int64_t[]){s[0], s[1] / k, s[2] / k, s[3]}) ||
         !check_apart(&c, "out", out, x))
         return c.code;
     return ops_of(&c)->avg_pool(h, x, k, out);
@@ -122,11 +125,12 @@ static int avg_pool(const kiln_host *h, const kiln_tensor *x, int k, kiln_tensor
 static int repeat2d(const kiln_host *h, const kiln_tensor *x, int k, kiln_tensor *out)
 {
     struct check c = {.op = "repeat2d"};
-    if (!check_given(&c, "x", x, T_F32, 4))
+    if (!check_given(&c, "x", x, T_MAP, 4))
         return c.code;
     const int64_t *s = x->shape;
     if (!check_arg(&c, k >= 1 && k <= 1 << 16, "k", "1..65536") ||
-        !check_shape(&c, "out", out, T_F32, 4, (int64_t[]){s[0], s[1] * k, s[2] * k, s[3]}) ||
+        !check_shape(&c, "out", out, same_type(x), 4,
+                     (int64_t[]){s[0], s[1] * k, s[2] * k, s[3]}) ||
         !check_apart(&c, "out", out, x))
         return c.code;
     return ops_of(&c)->repeat2d(h, x, k, out);
@@ -135,8 +139,8 @@ static int repeat2d(const kiln_host *h, const kiln_tensor *x, int k, kiln_tensor
 static int mean_tokens(const kiln_host *h, const kiln_tensor *x, kiln_tensor *out)
 {
     struct check c = {.op = "mean_tokens"};
-    if (!check_given(&c, "x", x, T_F32, 3) ||
-        !check_shape(&c, "out", out, T_F32, 2, (int64_t[]){x->shape[0], x->shape[2]}) ||
+    if (!check_given(&c, "x", x, T_MAP, 3) ||
+        !check_shape(&c, "out", out, same_type(x), 2, (int64_t[]){x->shape[0], x->shape[2]}) ||
         !check_apart(&c, "out", out, x))
         return c.code;
     return ops_of(&c)->mean_tokens(h, x, out);
@@ -145,8 +149,8 @@ static int mean_tokens(const kiln_host *h, const kiln_tensor *x, kiln_tensor *ou
 static int sinusoid(const kiln_host *h, const kiln_tensor *t, kiln_tensor *out)
 {
     struct check c = {.op = "sinusoid"};
-    if (!check_given(&c, "t", t, T_F32, 1) || !check_given(&c, "out", out, T_F32, 2) ||
-        !check_shape(&c, "out", out, T_F32, 2, (int64_t[]){t->shape[0], out->shape[1]}) ||
+    if (!check_given(&c, "t", t, T_F32, 1) || !check_given(&c, "out", out, T_MAP, 2) ||
+        !check_shape(&c, "out", out, T_MAP, 2, (int64_t[]){t->shape[0], out->shape[1]}) ||
         !check_arg(&c, out->shape[1] % 2 == 0, "out", "an even number of channels") ||
         !check_apart(&c, "out", out, t))
         return c.code;

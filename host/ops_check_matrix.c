@@ -16,7 +16,7 @@ static int to_nhwc(const kiln_host *h, const kiln_tensor *x, kiln_tensor *out)
     if (!check_given(&c, "x", x, T_F32, 4))
         return c.code;
     const int64_t *s = x->shape;
-    if (!check_shape(&c, "out", out, T_F32, 4, (int64_t[]){s[0], s[2], s[3], s[1]}) ||
+    if (!check_shape(&c, "out", out, T_MAP, 4, (int64_t[]){s[0], s[2], s[3], s[1]}) ||
         !check_apart(&c, "out", out, x))
         return c.code;
     return ops_of(&c)->to_nhwc(h, x, out);
@@ -25,7 +25,7 @@ static int to_nhwc(const kiln_host *h, const kiln_tensor *x, kiln_tensor *out)
 static int to_nchw(const kiln_host *h, const kiln_tensor *x, kiln_tensor *out)
 {
     struct check c = {.op = "to_nchw"};
-    if (!check_given(&c, "x", x, T_F32, 4))
+    if (!check_given(&c, "x", x, T_MAP, 4))
         return c.code;
     const int64_t *s = x->shape;
     if (!check_shape(&c, "out", out, T_F32, 4, (int64_t[]){s[0], s[3], s[1], s[2]}) ||
@@ -42,13 +42,14 @@ static int check_sibling(struct check *c, const char *arg, const kiln_tensor *t,
     for (int32_t i = 0; i < x->ndim; i++)
         shape[i] = x->shape[i];
     shape[x->ndim - 1] = last;
-    return check_shape(c, arg, t, T_F32, x->ndim, shape);
+    return check_shape(c, arg, t, same_type(x), x->ndim, shape);
 }
 
 static int concat(const kiln_host *h, const kiln_tensor *a, const kiln_tensor *b, kiln_tensor *out)
 {
     struct check c = {.op = "concat"};
-    if (!check_given(&c, "a", a, T_F32, ANY_NDIM) || !check_given(&c, "b", b, T_F32, a->ndim) ||
+    if (!check_given(&c, "a", a, T_MAP, ANY_NDIM) ||
+        !check_given(&c, "b", b, same_type(a), a->ndim) ||
         !check_sibling(&c, "b", b, a, last_of(b)) ||
         !check_sibling(&c, "out", out, a, last_of(a) + last_of(b)) ||
         !check_apart(&c, "out", out, a) || !check_apart(&c, "out", out, b))
@@ -59,9 +60,9 @@ static int concat(const kiln_host *h, const kiln_tensor *a, const kiln_tensor *b
 static int split(const kiln_host *h, const kiln_tensor *x, kiln_tensor *a, kiln_tensor *b)
 {
     struct check c = {.op = "split"};
-    if (!check_given(&c, "x", x, T_F32, ANY_NDIM) ||
-        (a && !check_given(&c, "a", a, T_F32, x->ndim)) ||
-        (b && !check_given(&c, "b", b, T_F32, x->ndim)) ||
+    if (!check_given(&c, "x", x, T_MAP, ANY_NDIM) ||
+        (a && !check_given(&c, "a", a, same_type(x), x->ndim)) ||
+        (b && !check_given(&c, "b", b, same_type(x), x->ndim)) ||
         !check_arg(&c, a || b, "a and b", "one of the two at least"))
         return c.code;
     int64_t rest = last_of(x) - (a ? last_of(a) : last_of(b));  // what the other one has
@@ -94,7 +95,7 @@ static int gather(const kiln_host *h, const kiln_tensor *t, const kiln_tensor *i
     struct check c = {.op = "gather"};
     if (!check_given(&c, "table", t, T_WEIGHT, 2) || !check_given(&c, "index", index, T_I32, 1) ||
         !check_numbers(&c, "index", index, 0, t->shape[0] - 1) ||
-        !check_shape(&c, "out", out, T_F32, 2, (int64_t[]){index->shape[0], t->shape[1]}) ||
+        !check_shape(&c, "out", out, T_MAP, 2, (int64_t[]){index->shape[0], t->shape[1]}) ||
         !check_apart(&c, "out", out, t))
         return c.code;
     return ops_of(&c)->gather(h, t, index, out);
@@ -216,17 +217,18 @@ static int check_sides(struct check *c, const kiln_conv *conv, const char *arg,
     return 1;
 }
 
-// x and out of the product forward, by their names in the call; result: which of them it writes.
-static int check_maps(struct check *c, const kiln_conv *conv, int64_t in, int64_t out,
+// x and out of the product forward, by their names in the call, of one of these types; result:
+// which of them it writes.
+static int check_maps(struct check *c, const kiln_conv *conv, int types, int64_t in, int64_t out,
                       const char *x_name, const kiln_tensor *x, const char *y_name,
                       const kiln_tensor *y, int y_is_result)
 {
-    if (!check_given(c, x_name, x, T_F32, 4) || !check_given(c, y_name, y, T_F32, 4))
+    if (!check_given(c, x_name, x, types, 4) || !check_given(c, y_name, y, same_type(x), 4))
         return 0;
     const int64_t *sx = x->shape, *sy = y->shape;
     int fine_is_x = !conv->transposed;
-    return check_shape(c, x_name, x, T_F32, 4, (int64_t[]){sx[0], sx[1], sx[2], in}) &&
-           check_shape(c, y_name, y, T_F32, 4, (int64_t[]){sx[0], sy[1], sy[2], out}) &&
+    return check_shape(c, x_name, x, types, 4, (int64_t[]){sx[0], sx[1], sx[2], in}) &&
+           check_shape(c, y_name, y, types, 4, (int64_t[]){sx[0], sy[1], sy[2], out}) &&
            check_sides(c, conv, y_is_result ? y_name : x_name, fine_is_x ? x : y, fine_is_x ? y : x,
                        y_is_result ? !fine_is_x : fine_is_x);
 }
@@ -238,7 +240,7 @@ static int conv(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
     struct check c = {.op = "conv"};
     const struct packed *p = packed_of(w);
     if (!check_packed(&c, w, 0) ||
-        !check_maps(&c, &p->conv, p->in, p->out, "x", x, "out", out, 1) ||
+        !check_maps(&c, &p->conv, T_MAP, p->in, p->out, "x", x, "out", out, 1) ||
         !check_maybe(&c, "bias", bias, 1, &p->out) || !check_maybe_like(&c, "add", add, out) ||
         !check_act(&c, act) || !check_apart(&c, "out", out, x))
         return c.code;
@@ -251,7 +253,7 @@ static int conv_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *
     struct check c = {.op = "conv_dx"};
     const struct packed *p = packed_of(w);
     if (!check_packed(&c, w, 1) ||
-        !check_maps(&c, &p->conv, p->in, p->out, "dx", dx, "dout", dout, 0) ||
+        !check_maps(&c, &p->conv, T_F32, p->in, p->out, "dx", dx, "dout", dout, 0) ||
         !check_apart(&c, "dx", dx, dout))
         return c.code;
     return ops_of(&c)->conv_dx(h, p->made, dout, dx);
@@ -266,17 +268,18 @@ static int conv_dw(const kiln_host *h, const kiln_conv *conv, const kiln_tensor 
         return c.code;
     int64_t in = x->shape[3], out = dout->shape[3], k = conv->kernel;
     int64_t shape[4] = {conv->transposed ? in : out, conv->transposed ? out : in, k, k};
-    if (!check_maps(&c, conv, in, out, "x", x, "dout", dout, 1) ||
+    if (!check_maps(&c, conv, T_F32, in, out, "x", x, "dout", dout, 1) ||
         !check_maybe(&c, "dw", dw, 4, shape) || !check_maybe(&c, "dbias", dbias, 1, &out))
         return c.code;
     return ops_of(&c)->conv_dw(h, conv, x, dout, dw, dbias);
 }
 
 // Rows of x [r,in] and y [r,out]; maps and tokens count as rows of their channels.
-static int check_rows(struct check *c, const char *x_name, const kiln_tensor *x, int64_t in,
-                      const char *y_name, const kiln_tensor *y, int64_t out)
+static int check_rows(struct check *c, int types, const char *x_name, const kiln_tensor *x,
+                      int64_t in, const char *y_name, const kiln_tensor *y, int64_t out)
 {
-    if (!check_given(c, x_name, x, T_F32, ANY_NDIM) || !check_given(c, y_name, y, T_F32, ANY_NDIM))
+    if (!check_given(c, x_name, x, types, ANY_NDIM) ||
+        !check_given(c, y_name, y, same_type(x), ANY_NDIM))
         return 0;
     if (last_of(x) == in && last_of(y) == out && kiln_numel(x) / in == kiln_numel(y) / out)
         return 1;
@@ -300,11 +303,36 @@ static int linear(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x
 {
     struct check c = {.op = "linear"};
     const struct packed *p = packed_of(w);
-    if (!check_linear(&c, w, 0) || !check_rows(&c, "x", x, p->in, "out", out, p->out) ||
+    if (!check_linear(&c, w, 0) || !check_rows(&c, T_MAP, "x", x, p->in, "out", out, p->out) ||
         !check_maybe(&c, "bias", bias, 1, &p->out) || !check_maybe_like(&c, "add", add, out) ||
         !check_act(&c, act) || !check_apart(&c, "out", out, x))
         return c.code;
     return ops_of(&c)->linear(h, p->made, x, bias, act, add, out);
+}
+
+static int linears(const kiln_host *h, int n, const kiln_packed *const *w, const kiln_tensor *x,
+                   const kiln_tensor *const *bias, int act, kiln_tensor *const *out)
+{
+    struct check c = {.op = "linears"};
+    const kiln_packed *made[KILN_MOST_AT_ONCE];
+    if (!check_arg(&c, n >= 1 && n <= KILN_MOST_AT_ONCE, "n", "1..64") ||
+        !check_arg(&c, w && bias && out, "w, bias and out", "n each") || !check_act(&c, act))
+        return c.code;
+    for (int i = 0; i < n; i++) {
+        const struct packed *p = packed_of(w[i]);
+        if (!check_linear(&c, w[i], 0) ||
+            !check_rows(&c, T_MAP, "x", x, p->in, "out", out[i], p->out) ||
+            !check_maybe(&c, "bias", bias[i], 1, &p->out) || !check_apart(&c, "out", out[i], x))
+            return c.code;
+        made[i] = p->made;
+    }
+    const kiln_ops *ops = ops_of(&c);
+    if (ops->linears)
+        return ops->linears(h, n, made, x, bias, act, out);
+    int e = KILN_OK;
+    for (int i = 0; i < n && !e; i++)
+        e = ops->linear(h, made[i], x, bias[i], act, NULL, out[i]);
+    return e;
 }
 
 static int linear_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout,
@@ -312,7 +340,7 @@ static int linear_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor
 {
     struct check c = {.op = "linear_dx"};
     const struct packed *p = packed_of(w);
-    if (!check_linear(&c, w, 1) || !check_rows(&c, "dx", dx, p->in, "dout", dout, p->out) ||
+    if (!check_linear(&c, w, 1) || !check_rows(&c, T_F32, "dx", dx, p->in, "dout", dout, p->out) ||
         !check_apart(&c, "dx", dx, dout))
         return c.code;
     return ops_of(&c)->linear_dx(h, p->made, dout, dx);
@@ -326,7 +354,7 @@ static int linear_dw(const kiln_host *h, const kiln_tensor *x, const kiln_tensor
         !check_given(&c, "dout", dout, T_F32, ANY_NDIM))
         return c.code;
     int64_t in = last_of(x), out = last_of(dout);
-    if (!check_rows(&c, "x", x, in, "dout", dout, out) ||
+    if (!check_rows(&c, T_F32, "x", x, in, "dout", dout, out) ||
         !check_maybe(&c, "dw", dw, 2, (int64_t[]){out, in}) ||
         !check_maybe(&c, "dbias", dbias, 1, &out))
         return c.code;
@@ -341,15 +369,15 @@ static int attention(const kiln_host *h, const kiln_tensor *q, const kiln_tensor
                      kiln_tensor *out)
 {
     struct check c = {.op = "attention"};
-    if (!check_given(&c, "q", q, T_F32, 3) || !check_given(&c, "k", k, T_F32, 3))
+    if (!check_given(&c, "q", q, T_MAP, 3) || !check_given(&c, "k", k, same_type(q), 3))
         return c.code;
     int64_t n = q->shape[0], l = q->shape[1], ch = q->shape[2], m = k->shape[1];
-    if (!check_shape(&c, "k", k, T_F32, 3, (int64_t[]){n, m, ch}) || !check_like(&c, "v", v, k) ||
-        !check_arg(&c, !k2 == !v2, "k2 and v2", "both or neither") ||
-        (k2 && !check_given(&c, "k2", k2, T_F32, 3)))
+    if (!check_shape(&c, "k", k, same_type(q), 3, (int64_t[]){n, m, ch}) ||
+        !check_like(&c, "v", v, k) || !check_arg(&c, !k2 == !v2, "k2 and v2", "both or neither") ||
+        (k2 && !check_given(&c, "k2", k2, same_type(q), 3)))
         return c.code;
     int64_t m2 = k2 ? k2->shape[1] : 0;
-    if (!check_maybe(&c, "k2", k2, 3, (int64_t[]){n, m2, ch}) ||
+    if ((k2 && !check_shape(&c, "k2", k2, same_type(q), 3, (int64_t[]){n, m2, ch})) ||
         (k2 && !check_like(&c, "v2", v2, k2)) ||
         !check_arg(&c, heads >= 1 && ch % heads == 0, "heads",
                    "a number that divides the channels") ||
@@ -374,6 +402,7 @@ void ops_check_matrix(kiln_ops *ops)
     ops->pack_free = pack_free;
     ops->conv = conv;
     ops->linear = linear;
+    ops->linears = linears;
     ops->attention = attention;
     ops->conv_dx = conv_dx;
     ops->conv_dw = conv_dw;

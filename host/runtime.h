@@ -5,6 +5,8 @@
 
 #include <kiln/ext/ops.h>
 
+#include "kernels/kernels.h"
+
 struct runtime {
     uint64_t seed;
     const char *rng;            // "kiln", "torch" or a path
@@ -31,6 +33,15 @@ static inline const kiln_ops *runtime_ops(int device)
     if (device == KILN_DEVICE_CUDA && runtime.device_ops)
         return runtime.in_encoder ? runtime.text_device_ops : runtime.device_ops;
     return runtime.in_encoder ? runtime.text_ops : runtime.ops;
+}
+
+// The type of feature maps there: processors have theirs in F32 whatever the precision.
+static inline int runtime_map_dtype(int device, int encoder)
+{
+    const int precision = encoder ? runtime.text_precision : runtime.precision;
+    if (device != KILN_DEVICE_CUDA || precision < KERNELS_BF16)
+        return KILN_F32;
+    return precision == KERNELS_BF16 ? KILN_BF16 : KILN_F16;
 }
 
 // Set by the signal handler; progress then answers KILN_ERR_CANCEL.

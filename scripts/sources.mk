@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-EXTRA_DIST += scripts/bench scripts/check-gpu scripts/check-gpu-times scripts/cuda-figures scripts/diagram scripts/doc-pages scripts/fetch-weights \
+EXTRA_DIST += scripts/bench scripts/check-gpu scripts/check-gpu-times scripts/cuda-calls scripts/cuda-figures scripts/diagram scripts/doc-pages scripts/fetch-weights \
 	scripts/lib.sh scripts/quality scripts/quickstart scripts/report scripts/test scripts/train-models \
 	scripts/report.d/figures.sh scripts/report.d/markdown.sh scripts/report.d/nets.sh scripts/report.d/page.sh \
 	scripts/report.d/part-a.sh scripts/report.d/part-a-if.sh scripts/report.d/part-a-noise.sh scripts/report.d/part-b.sh \

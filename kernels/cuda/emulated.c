@@ -51,9 +51,11 @@ static void add_step(const struct step *step, const void *kernel, size_t size)
 
 int emulated_recorded(char *to, const char *from, size_t bytes)
 {
-    if (recording)
+    if (recording && emulated_listing() && from)
+        emulated_list("copy", 0);
+    else if (recording && !emulated_listing())
         add_step(&(struct step){.to = to, .from = from, .bytes = bytes}, NULL, 0);
-    return recording != NULL;
+    return recording != NULL || emulated_listing();
 }
 
 // CUDA spoils a recording for less; a host that asks for this has a mistake.
@@ -67,8 +69,13 @@ void emulated_not_recorded(const char *what)
 
 int emulated_launch(const kiln_host *h, int64_t blocks,
                     int (*fn)(void *kernel, int64_t begin, int64_t end, int64_t chunk),
-                    void *kernel, size_t size)
+                    void *kernel, size_t size, const char *name)
 {
+    if (emulated_listing()) {
+        if (recording)
+            emulated_list(name, blocks);
+        return KILN_OK;
+    }
     if (recording) {
         add_step(&(struct step){.h = h, .blocks = blocks, .fn = fn}, kernel, size);
         return KILN_OK;

@@ -20,10 +20,16 @@ static inline int emulated_thread(int i, int threads)
                  (uint32_t)(threads - 1));
 }
 
-// Blocks by h->parallel_for; size is the kernel's, with all its arguments.
+// Blocks by h->parallel_for; size is the kernel's, with all its arguments, name what the compiler
+// calls it.
 int emulated_launch(const kiln_host *h, int64_t blocks,
                     int (*fn)(void *kernel, int64_t begin, int64_t end, int64_t chunk),
-                    void *kernel, size_t size);
+                    void *kernel, size_t size, const char *name);
+
+// Whether what is recorded is listed, and nothing done; emulated_listing.cu.
+int emulated_listing(void);
+void emulated_list(const char *kernel, int64_t blocks);
+const struct kiln_ops *emulated_ops(int precision);
 
 // A "device" whose memory faults when the host touches it: its addresses lie in a range without
 // access, emulated_bytes() before where the kernels find the memory.

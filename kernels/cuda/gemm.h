@@ -274,5 +274,8 @@ template <class T> struct finish {
 int pipelined_fits(const kiln_packed *p, const kiln_tensor *x, const kiln_tensor *out);
 int pipelined_product(const kiln_host *h, const kiln_packed *p, const kiln_tensor *x,
                       const epilogue &e, kiln_tensor *out);
+// Linear layers of one x in one launch; fits: of each, and all weights are of one type.
+int pipelined_products(const kiln_host *h, int n, const kiln_packed *const *w, const kiln_tensor *x,
+                       const kiln_tensor *const *bias, int act, kiln_tensor *const *out);
 
 #endif

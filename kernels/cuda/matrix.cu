@@ -121,6 +121,20 @@ int linear(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x, const
     return product(h, w, x, epilogue{bias, add, 1, act, 1}, out);
 }
 
+int linears(const kiln_host *h, int n, const kiln_packed *const *w, const kiln_tensor *x,
+            const kiln_tensor *const *bias, int act, kiln_tensor *const *out)
+{
+    int fits = 1, err = KILN_OK;
+    for (int i = 0; i < n; i++)
+        fits =
+            fits && pipelined_fits(w[i], x, out[i]) && type_of(w[i]->value) == type_of(w[0]->value);
+    if (fits)
+        return pipelined_products(h, n, w, x, bias, act, out);
+    for (int i = 0; i < n && !err; i++)
+        err = linear(h, w[i], x, bias[i], act, nullptr, out[i]);
+    return err;
+}
+
 int linear_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout, kiln_tensor *dx)
 {
     return product(h, w, dout, epilogue{nullptr, nullptr, 1, KILN_ACT_NONE, 1}, dx);
@@ -216,5 +230,6 @@ void cuda_matrix(kiln_ops *ops, int precision)
     ops->conv = conv;
     ops->conv_dx = conv_dx;
     ops->linear = linear;
+    ops->linears = linears;
     ops->linear_dx = linear_dx;
 }

@@ -149,6 +149,33 @@ template <class T, class W, class C, class P> struct pipelined_kernel {
     }
 };
 
+// Several linear layers of one map: block by block one after the other.
+template <class T, class W, class C, class P> struct pipelined_group {
+    static constexpr int threads = P::threads;
+    pipelined_kernel<T, W, C, P> of;
+    struct {
+        const W *w;
+        const float *bias;
+        T *out;
+        int32_t columns, end;  // end: the first block that is not its
+    } layer[KILN_MOST_AT_ONCE];
+
+    ON_DEVICE void block(int64_t index) const
+    {
+        int i = 0;
+        while (index >= layer[i].end)
+            i++;
+        pipelined_kernel<T, W, C, P> k = of;
+        k.w = layer[i].w;
+        k.end.bias = layer[i].bias;
+        k.end.out = layer[i].out;
+        k.end.columns = k.p.columns = layer[i].columns;
+        k.column_tiles = (int)((layer[i].columns + P::N - 1) / P::N);
+        k.by_eight = layer[i].columns % 8 == 0 && (uintptr_t)layer[i].out % CHUNK == 0;
+        k.block(index - (i ? layer[i - 1].end : 0));
+    }
+};
+
 template <class T> struct add_parts {
     const float *part;
     finish<T> end;
@@ -227,6 +254,43 @@ int by_tiles(const kiln_host *h, const kiln_packed *w, const product_shape &p, c
                : run_tiles<T, W, C, small>(h, w, p, part, x, e, out);
 }
 
+struct several {
+    int n;
+    const kiln_packed *const *w;
+    const kiln_tensor *const *bias;
+    kiln_tensor *const *out;
+};
+
+template <class T, class W, class C, class P>
+int run_group(const kiln_host *h, const several &s, const product_shape &p, const kiln_tensor *x,
+              int act)
+{
+    const epilogue e = {nullptr, nullptr, 1, act, 1};
+    pipelined_group<T, W, C, P> k = {{data<T>(x), nullptr, finish<T>(e, s.out[0]), p,
+                                      (int)(p.sum / P::K), nullptr, (int)blocks_of(p.rows, P::M), 0,
+                                      0},
+                                     {}};
+    int32_t end = 0;
+    for (int i = 0; i < s.n; i++) {
+        const int64_t columns = s.w[i]->out;
+        end += (int32_t)(k.of.row_tiles * blocks_of(columns, P::N));
+        k.layer[i] = {data<W>(s.w[i]->value), f32(s.bias[i]), data<T>(s.out[i]), (int32_t)columns,
+                      end};
+    }
+    return launch(h, end, k);
+}
+
+template <class T, class W, class C>
+int group_by_tiles(const kiln_host *h, const several &s, const kiln_tensor *x, int act)
+{
+    product_shape p = shape_of(s.w[0], x, s.out[0], 1);
+    p.columns = 0;
+    for (int i = 0; i < s.n; i++)
+        p.columns += s.w[i]->out;
+    return large_tiles(p, 1) ? run_group<T, W, C, pipe<T, W, C, 128, 128, 3>>(h, s, p, x, act)
+                             : run_group<T, W, C, pipe<T, W, C, 64, 64, 4>>(h, s, p, x, act);
+}
+
 int64_t elements_per_slice(int type)
 {
     return type == KILN_F32 ? 16 : 32;
@@ -246,19 +310,36 @@ int pipelined_fits(const kiln_packed *p, const kiln_tensor *x, const kiln_tensor
            aligned(address(x)) && aligned(address(p->value));
 }
 
+// f(T(), W(), C()) for a map and weights of some type.
+template <class F> int by_types(const kiln_tensor *x, const kiln_packed *w, F f)
+{
+    const int weight = type_of(w->value);
+    switch (type_of(x)) {
+    case KILN_BF16:
+        return f(bf16(), bf16(), bf16());
+    case KILN_F16:
+        return f(f16(), f16(), f16());
+    default:
+        return weight == KILN_F32   ? f(float(), float(), tf32())
+               : weight == KILN_F16 ? f(float(), f16(), tf32())
+                                    : f(float(), bf16(), tf32());
+    }
+}
+
 int pipelined_product(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
                       const epilogue &e, kiln_tensor *out)
 {
-    const product_shape p = shape_of(w, x, out, e.linear);
-    int weight = type_of(w->value);
-    switch (type_of(x)) {
-    case KILN_BF16:
-        return by_tiles<bf16, bf16, bf16>(h, w, p, x, e, out);
-    case KILN_F16:
-        return by_tiles<f16, f16, f16>(h, w, p, x, e, out);
-    default:
-        return weight == KILN_F32   ? by_tiles<float, float, tf32>(h, w, p, x, e, out)
-               : weight == KILN_F16 ? by_tiles<float, f16, tf32>(h, w, p, x, e, out)
-                                    : by_tiles<float, bf16, tf32>(h, w, p, x, e, out);
-    }
+    return by_types(x, w, [&](auto map, auto weight, auto product) {
+        return by_tiles<decltype(map), decltype(weight), decltype(product)>(
+            h, w, shape_of(w, x, out, e.linear), x, e, out);
+    });
+}
+
+int pipelined_products(const kiln_host *h, int n, const kiln_packed *const *w, const kiln_tensor *x,
+                       const kiln_tensor *const *bias, int act, kiln_tensor *const *out)
+{
+    const several s = {n, w, bias, out};
+    return by_types(x, w[0], [&](auto map, auto weight, auto product) {
+        return group_by_tiles<decltype(map), decltype(weight), decltype(product)>(h, s, x, act);
+    });
 }

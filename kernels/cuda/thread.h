@@ -88,10 +88,17 @@ template <class Kernel> int run_blocks(void *kernel, int64_t begin, int64_t end,
     return KILN_OK;
 }
 
+template <class Kernel> const char *name_of()
+{
+    return __PRETTY_FUNCTION__;
+}
+
 template <class Kernel> int launch(const kiln_host *h, int64_t blocks, const Kernel &kernel)
 {
     Kernel own = kernel;
-    return blocks < 1 ? KILN_OK : emulated_launch(h, blocks, run_blocks<Kernel>, &own, sizeof(own));
+    return blocks < 1 ? KILN_OK
+                      : emulated_launch(h, blocks, run_blocks<Kernel>, &own, sizeof(own),
+                                        name_of<Kernel>());
 }
 
 inline void count_up(uint32_t *counter)

@@ -8,7 +8,7 @@
 struct forward {
     struct pass pass;
     const kiln_query *q;
-    const kiln_tensor *emb;  // [n,T], behind its activation
+    kiln_tensor *scale_shift[MAX_RESNETS];  // what the time and the prompt are to each resnet
     kiln_tensor *skip[MAX_RESNETS];
     int n_skips, resnet, attention;  // the next ones
 };
@@ -73,7 +73,8 @@ static kiln_tensor *resnet(struct forward *f, kiln_tensor *x, kiln_tensor *skip)
 {
     struct pass *p = &f->pass;
     const struct config *c = &p->s->config;
-    const struct resnet *r = &p->s->resnet[f->resnet++];
+    const struct resnet *r = &p->s->resnet[f->resnet];
+    kiln_tensor *scale_shift = f->scale_shift[f->resnet++];
     int m = r->first;
     kiln_tensor *a = pass_group_norm(p, m + NORM1, x, skip, c->groups, c->eps, NULL, c->act), *b;
     if (r->sample) {
@@ -86,7 +87,6 @@ static kiln_tensor *resnet(struct forward *f, kiln_tensor *x, kiln_tensor *skip)
     }
     b = conv3(p, m + CONV1, a, NULL, 1);  // [n,h,w,out]
     pass_free(p, a);
-    kiln_tensor *scale_shift = pass_linear(p, m + TIME_PROJ, f->emb, KILN_ACT_NONE, NULL);
     a = pass_group_norm(p, m + NORM2, b, NULL, c->groups, c->eps, scale_shift, c->act);
     pass_free(p, b);
     pass_free(p, scale_shift);
@@ -114,26 +114,24 @@ static kiln_tensor *attention(struct forward *f, kiln_tensor *x)
     kiln_view vq, vk, vv, vo;
     kiln_tensor *norm = pass_group_norm(p, a->first + GROUP_NORM, x, NULL, p->s->config.groups,
                                         1e-5, NULL, KILN_ACT_NONE);
-    kiln_tensor *q = pass_linear(p, a->first + TO_Q, norm, KILN_ACT_NONE, NULL);
-    kiln_tensor *k = pass_linear(p, a->first + TO_K, norm, KILN_ACT_NONE, NULL);
-    kiln_tensor *v = pass_linear(p, a->first + TO_V, norm, KILN_ACT_NONE, NULL);
+    kiln_tensor *qkv[3] = {NULL};
+    pass_linears(p, 3, (int[]){a->first + TO_Q, a->first + TO_K, a->first + TO_V}, norm, qkv);
     kiln_tensor *o = pass_new(p, 4, x->shape);
     if (!p->e)
         p->e = p->ops->attention(
-            p->host, kiln_view_as(&vq, q, 3, tokens), kiln_view_as(&vk, k, 3, tokens),
-            kiln_view_as(&vv, v, 3, tokens), text[0], text[1], NULL, NULL, a->heads,
+            p->host, kiln_view_as(&vq, qkv[0], 3, tokens), kiln_view_as(&vk, qkv[1], 3, tokens),
+            kiln_view_as(&vv, qkv[2], 3, tokens), text[0], text[1], NULL, NULL, a->heads,
             (float)(1 / sqrt((double)c / (double)a->heads)), kiln_view_as(&vo, o, 3, tokens));
     pass_free(p, norm);
-    pass_free(p, q);
-    pass_free(p, k);
-    pass_free(p, v);
+    for (int i = 0; i < 3; i++)
+        pass_free(p, qkv[i]);
     kiln_tensor *out = pass_linear(p, a->first + TO_OUT, o, KILN_ACT_NONE, x);
     pass_free(p, o);
     drop(f, x);
     return out;
 }
 
-// Timestep and prompt, [n,T].
+// Timestep and prompt, [n,T], and what each resnet makes of them.
 static void embed(struct forward *f)
 {
     struct pass *p = &f->pass;
@@ -148,7 +146,13 @@ static void embed(struct forward *f)
         p->e = p->ops->act(p->host, emb, c->act, emb);
     pass_free(p, wave);
     pass_free(p, hidden);
-    f->emb = emb;
+    for (int i = 0; i < p->s->n_resnets; i += KILN_MOST_AT_ONCE) {
+        int modules[KILN_MOST_AT_ONCE], k = 0;
+        for (; k < KILN_MOST_AT_ONCE && i + k < p->s->n_resnets; k++)
+            modules[k] = p->s->resnet[i + k].first + TIME_PROJ;
+        pass_linears(p, k, modules, emb, f->scale_shift + i);
+    }
+    pass_free(p, emb);
 }
 
 // x, in stage II with the small picture behind it: [n,h,w,in].

@@ -21,7 +21,7 @@ kiln_tensor *pass_new(struct pass *p, int32_t ndim, const int64_t *shape)
 {
     kiln_tensor *t = NULL;
     if (!p->e)
-        p->e = kiln_live_new(&p->live, p->host, ndim, shape, &t);
+        p->e = kiln_live_map(&p->live, p->host, ndim, shape, &t);
     return t;
 }
 
@@ -50,6 +50,22 @@ kiln_tensor *pass_linear(struct pass *p, int module, const kiln_tensor *x, int a
     if (!p->e)
         p->e = p->ops->linear(p->host, m->w, x, m->bias, act, add, out);
     return out;
+}
+
+// The same of several modules, at once.
+void pass_linears(struct pass *p, int n, const int *modules, const kiln_tensor *x,
+                  kiln_tensor **out)
+{
+    const kiln_packed *w[KILN_MOST_AT_ONCE];
+    const kiln_tensor *bias[KILN_MOST_AT_ONCE];
+    for (int i = 0; i < n && !p->e; i++) {
+        const struct module *m = &p->s->module[modules[i]];
+        out[i] = like(p, x, m->shape[0]);
+        w[i] = m->w;
+        bias[i] = m->bias;
+    }
+    if (!p->e)
+        p->e = p->ops->linears(p->host, n, w, x, bias, KILN_ACT_NONE, out);
 }
 
 kiln_tensor *pass_group_norm(struct pass *p, int module, const kiln_tensor *x,

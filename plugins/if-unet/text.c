@@ -91,8 +91,10 @@ static kiln_tensor *noise_level(struct text *t, const kiln_tensor *add)
 {
     struct pass *p = &t->pass;
     const kiln_host *h = p->host;
-    kiln_tensor *near = NULL, *level = pass_new(p, 1, (int64_t[]){1});
+    kiln_tensor *near = NULL, *level = NULL;
     kiln_tensor *x = pass_new(p, 2, (int64_t[]){1, p->s->config.width[0]});
+    if (!p->e)
+        p->e = kiln_live_new(&p->live, h, 1, (int64_t[]){1}, &level);
     if (!p->e)
         p->e = h->tensor_new(h, NULL, KILN_F32, 1, (int64_t[]){1}, &near);
     if (!p->e) {
@@ -144,8 +146,8 @@ int text_encode(struct unet *s, const kiln_tensor *embedding, kiln_tensor **cond
     if (s->config.class_embedding)
         add = noise_level(t, add);
     if (!p->e)
-        p->e =
-            p->host->tensor_new(p->host, p->host->device, KILN_F32, 1, &s->config.time, &cond[0]);
+        p->e = p->host->tensor_new(p->host, p->host->device, p->host->map_dtype, 1, &s->config.time,
+                                   &cond[0]);
     kiln_view row;
     if (!p->e)
         p->e = p->host->tensor_copy(p->host, cond[0], kiln_view_as(&row, add, 1, &s->config.time));

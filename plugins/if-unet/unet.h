@@ -148,10 +148,12 @@ struct pass {
 };
 void pass_begin(struct pass *p, struct unet *s);
 int pass_end(struct pass *p);  // frees what is left, gives the error
-kiln_tensor *pass_new(struct pass *p, int32_t ndim, const int64_t *shape);
+kiln_tensor *pass_new(struct pass *p, int32_t ndim, const int64_t *shape);  // a feature map
 void pass_free(struct pass *p, const kiln_tensor *t);
 kiln_tensor *pass_linear(struct pass *p, int module, const kiln_tensor *x, int act,
                          const kiln_tensor *add);
+void pass_linears(struct pass *p, int n, const int *modules, const kiln_tensor *x,
+                  kiln_tensor **out);
 kiln_tensor *pass_group_norm(struct pass *p, int module, const kiln_tensor *x,
                              const kiln_tensor *skip, int64_t groups, double eps,
                              const kiln_tensor *scale_shift, int act);

@@ -153,7 +153,7 @@ int module_load(struct unet *s, struct module *m)
     if (m->kind == NONE)
         return KILN_OK;
     if (m->kind == POSITIONS)
-        return read_tensor(s, m, "", device, KILN_F32, 2, &m->gamma);
+        return read_tensor(s, m, "", device, s->base.host->map_dtype, 2, &m->gamma);
     int e =
         m->kind == NORM ? read_tensor(s, m, ".weight", device, KILN_F32, 1, &m->gamma) : pack(s, m);
     return e ? e : read_tensor(s, m, ".bias", device, KILN_F32, 1, &m->bias);

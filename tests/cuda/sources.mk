@@ -36,7 +36,7 @@ tests_cuda_test_products_SOURCES = tests/cuda/test_products.c $(stub_sources)
 tests_cuda_test_products_CPPFLAGS = $(tests_cuda_cppflags)
 tests_cuda_test_products_LDADD = $(tests_cuda_libs)
 bats_tests += tests/cuda/device.bats
-bats_tests += tests/cuda/chains.bats tests/cuda/graphs.bats tests/cuda/if.bats tests/cuda/training.bats
+bats_tests += tests/cuda/calls.bats tests/cuda/chains.bats tests/cuda/graphs.bats tests/cuda/if.bats tests/cuda/training.bats
 EXTRA_DIST += tests/cuda/device.bash tests/cuda/check-gpu-long.bats
 long_tests += tests/cuda/check-gpu-long.bats
 

@@ -189,6 +189,52 @@ static void test_layers(void **state)
             check(&layers[i], &kinds[k]);
 }
 
+// Layers of one map at once have the bits of each alone: of few rows and of enough for large tiles,
+// whose columns fill no tile, some without a bias; and where sums come by no whole slices.
+static void check_linears(const struct kind *k, int64_t rows, int64_t in)
+{
+    enum { N = 4 };
+    static const int64_t columns[N] = {40, 64, 7, 136};
+    const kiln_ops *ops = cuda_ops(k->precision);
+    kiln_tensor *x = numbers(k, 2, (int64_t[]){rows, in}, 1), *x2 = as(k->map, x);
+    kiln_tensor *bias[N], *out[N], *alone;
+    kiln_packed *packed[N];
+    for (int i = 0; i < N; i++) {
+        kiln_tensor *w = numbers(k, 2, (int64_t[]){columns[i], in}, 1), *w2 = as(k->weight, w);
+        bias[i] = i == 1 ? NULL : numbers(k, 1, &columns[i], 1);
+        assert_int_equal(ops->pack_linear(host, w2, 0, &packed[i]), 0);
+        assert_int_equal(
+            host->tensor_new(host, NULL, k->map, 2, (int64_t[]){rows, columns[i]}, &out[i]), 0);
+        host->tensor_free(host, w);
+        host->tensor_free(host, w2);
+    }
+    assert_int_equal(ops->linears(host, N, (const kiln_packed *const *)packed, x2,
+                                  (const kiln_tensor *const *)bias, KILN_ACT_SILU, out),
+                     0);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(host->tensor_new(host, NULL, k->map, 2, out[i]->shape, &alone), 0);
+        ops->linear(host, packed[i], x2, bias[i], KILN_ACT_SILU, NULL, alone);
+        assert_memory_equal(out[i]->data, alone->data,
+                            (size_t)kiln_numel(alone) * (k->map == KILN_F32 ? 4 : 2));
+        host->tensor_free(host, alone);
+        host->tensor_free(host, out[i]);
+        host->tensor_free(host, bias[i]);
+        ops->pack_free(host, packed[i]);
+    }
+    host->tensor_free(host, x);
+    host->tensor_free(host, x2);
+}
+
+static void test_linears(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+        check_linears(&kinds[k], 2, 96);
+        check_linears(&kinds[k], 5000, 32);
+        check_linears(&kinds[k], 3, 33);
+    }
+}
+
 // Weights of a softmax are rounded too, to 2^-9 and 2^-12, and average out over the keys.
 static void check_attention(const struct kind *k, int l, int m, int m2, int32_t used, int heads)
 {
@@ -296,9 +342,9 @@ static void test_group_norm(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers),
-                                       cmocka_unit_test(test_attention),
-                                       cmocka_unit_test(test_group_norm)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_layers), cmocka_unit_test(test_linears),
+        cmocka_unit_test(test_attention), cmocka_unit_test(test_group_norm)};
     host = stub_host_new();
     stub_set_threads(host, 2);
     int e = cmocka_run_group_tests(tests, NULL, NULL);

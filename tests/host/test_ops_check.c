@@ -52,6 +52,11 @@ static int pack_linear(tensors t)
 static int conv(tensors t) { return ops->conv(h, plain, t[0], t[1], t[2], 1, 0, t[3]); }
 static int conv_up(tensors t) { return ops->conv(h, up, t[0], t[1], t[2], 1, 0, t[3]); }
 static int linear(tensors t) { return ops->linear(h, line, t[0], t[1], 0, t[2], t[3]); }
+static int linears(tensors t)
+{
+    const kiln_packed *w[] = {line, line};
+    return ops->linears(h, 2, w, t[0], (const kiln_tensor *const *)t + 1, 0, t + 3);
+}
 static int attention(tensors t)
 {
     return ops->attention(h, t[0], t[1], t[2], t[3], t[4], t[5], t[6], 2, 1, t[7]);
@@ -140,6 +145,7 @@ static const struct entry {
     {"conv", conv, {T(2, 7, 8, 3), MAYBE(4), MAYBE(2, 4, 4, 4), T(2, 4, 4, 4)}},
     {"conv", conv_up, {T(2, 4, 4, 3), MAYBE(5), MAYBE(2, 9, 8, 5), T(2, 9, 8, 5)}},
     {"linear", linear, {T(6, 3), MAYBE(4), MAYBE(6, 4), T(6, 4)}},
+    {"linears", linears, {T(6, 3), MAYBE(4), MAYBE(4), T(6, 4), T(6, 4)}},
     {"attention", attention,
      {T(2, 5, 4), T(2, 6, 4), T(2, 6, 4), {{2, 3, 4}, 3, 0, 0, 0}, T(2, 3, 4), MAYBE(2, 5, 9),
       {{2}, 1, 1, KILN_I32, 0}, T(2, 5, 4)}},

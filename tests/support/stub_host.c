@@ -336,6 +336,7 @@ kiln_host *stub_host_new(void)
         .minor = KILN_HEADER_MINOR,
         .version = "stub",
         .device = &s->device,
+        .map_dtype = KILN_F32,
         .priv = s,
         .fail = host_fail,
         .log = host_log,

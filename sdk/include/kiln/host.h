@@ -54,6 +54,8 @@ struct kiln_host {
                   const kiln_estimate **out);
     // A table by id ("kiln.ops/1"), NULL: not offered. It lives as long as the host. [any]
     const void *(*extension)(const kiln_host *h, const char *id);
+    // enum kiln_dtype: of feature maps where nets run, under this --precision. F32 goes, too.
+    int map_dtype;
 };
 
 // What an instance begins with: struct blur { kiln_self base; ... }. For ever.

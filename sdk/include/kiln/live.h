@@ -11,25 +11,38 @@ extern "C" {
 
 // A list of them, so that a step of a net that fails has nothing to clean up: kiln_live_end frees
 // what is left. Begins zeroed.
-enum { KILN_LIVE_MAX = 256 };
+enum { KILN_LIVE_MAX = 512 };
 typedef struct kiln_live {
     uint32_t n;
     kiln_tensor *tensor[KILN_LIVE_MAX];
 } kiln_live;
 
-// A new one, F32, where nets run; *out is NULL on failure.
-static inline int kiln_live_new(kiln_live *l, const kiln_host *h, int32_t ndim,
-                                const int64_t *shape, kiln_tensor **out)
+// A new one where nets run; *out is NULL on failure.
+static inline int kiln_live_typed(kiln_live *l, const kiln_host *h, int dtype, int32_t ndim,
+                                  const int64_t *shape, kiln_tensor **out)
 {
     *out = NULL;
     if (l->n == KILN_LIVE_MAX)
         return h->fail(h, KILN_ERR_INTERNAL, "too many tensors are held at once");
-    int e = h->tensor_new(h, h->device, KILN_F32, ndim, shape, out);
+    int e = h->tensor_new(h, h->device, dtype, ndim, shape, out);
     if (e)
         *out = NULL;
     else
         l->tensor[l->n++] = *out;
     return e;
+}
+
+// F32, and a feature map.
+static inline int kiln_live_new(kiln_live *l, const kiln_host *h, int32_t ndim,
+                                const int64_t *shape, kiln_tensor **out)
+{
+    return kiln_live_typed(l, h, KILN_F32, ndim, shape, out);
+}
+
+static inline int kiln_live_map(kiln_live *l, const kiln_host *h, int32_t ndim,
+                                const int64_t *shape, kiln_tensor **out)
+{
+    return kiln_live_typed(l, h, h->map_dtype, ndim, shape, out);
 }
 
 // Off the list, and the caller's; NULL: it is not on it. The last ones are found first.

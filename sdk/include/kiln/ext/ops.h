@@ -9,10 +9,11 @@
 extern "C" {
 #endif
 
-// Every entry is filled. Feature maps are [n,h,w,c], F32 (under --precision bf16 or fp16 of that type;
-// statistics and sums stay F32), contiguous, so that a 1x1 convolution is
-// linear over r = n h w rows and tokens are [n,h w,c]. Weights are shaped as in PyTorch files, F32,
-// F16 or BF16; sums are F32. Rows do not depend on n. out is no input, except where said.
+// Every entry is filled. Feature maps are [n,h,w,c], contiguous, so that a 1x1 convolution is linear
+// over r = n h w rows and tokens are [n,h w,c]. They are of the host's map_dtype or F32, all of one
+// operation alike: x, out, add, scale_shift, mul, q, k, v and what is made of an index or of t. Those
+// of training, biases, statistics, images and sums are F32. Weights are shaped as in PyTorch files,
+// F32, F16 or BF16. Rows do not depend on n. out is no input, except where said.
 enum kiln_act { KILN_ACT_NONE, KILN_ACT_SILU, KILN_ACT_GELU, KILN_ACT_GELU_TANH };  // GELU: by erf
 enum kiln_resample { KILN_NEAREST, KILN_BILINEAR, KILN_BICUBIC, KILN_LANCZOS, KILN_AREA };
 enum kiln_border { KILN_REFLECT, KILN_ZERO };
@@ -140,7 +141,13 @@ typedef struct kiln_ops {
     // graph reads anew: lr / (1 - beta1^step) and sqrt(1 - beta2^step), step from 1.
     int (*adam)(const kiln_host *h, const kiln_tensor *grad, const kiln_tensor *rate, double beta1,
                 double beta2, double eps, kiln_tensor *value, kiln_tensor *m, kiln_tensor *v);
+
+    // At once, which saves a GPU launches; n <= KILN_MOST_AT_ONCE.
+    // n linear layers of one x; bias[i] may be NULL.
+    int (*linears)(const kiln_host *h, int n, const kiln_packed *const *w, const kiln_tensor *x,
+                   const kiln_tensor *const *bias, int act, kiln_tensor *const *out);
 } kiln_ops;
+enum { KILN_MOST_AT_ONCE = 64 };
 
 static inline const kiln_ops *kiln_get_ops(const kiln_self *self)
 {

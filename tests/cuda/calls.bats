@@ -1,0 +1,33 @@
+#!/usr/bin/env bats
+# What a call of the nets of DeepFloyd IF asks of a GPU, at their real sizes (scripts/cuda-calls): launches do
+# not grow unseen, and half precision reaches the kernels that are made for it.
+# SPDX-License-Identifier: MIT
+load ../common
+
+setup() {
+    [ -e "$top_builddir/tests/cuda/kiln-cuda-emulated.so" ] || skip "no C++ compiler"
+    cd "$BATS_TEST_TMPDIR" || return
+}
+
+# calls MOST NET: no more launches than that.
+calls() {
+    BUILD=$top_builddir "$top_srcdir/scripts/cuda-calls" "$2" >table
+    grep '| all |' table
+    [ "$(awk -F '|' '$2 == " all " { print $4 + 0 }' table)" -le "$1" ]
+}
+
+@test "launches of a call of IF-I-M and IF-II-M" {
+    calls 379 IF-I-M
+    calls 399 IF-II-M
+}
+
+@test "products and attention of a call in half precision are those on the matrix units" {
+    BUILD=$top_builddir "$top_srcdir/scripts/cuda-calls" --list IF-I-M >list
+    # All but the first convolution, of three channels.
+    awk -F '\t' '$1 ~ /^(conv|linears?)$/ && $5 !~ /pipelined_[a-z]*<f16,f16,f16/' list >others
+    cat others
+    [ "$(wc -l <others)" -le 1 ]
+    [ "$(grep -c '^attention.*attention_half_kernel<f16>' list)" = "$(grep -c '^attention' list)" ]
+    # Maps are of float nowhere but where an image becomes one.
+    [ "$(grep -v '^to_n' list | grep -c '<float')" = 0 ]
+}
