@@ -5,7 +5,7 @@ EXTRA_DIST += scripts/bench scripts/check-gpu scripts/check-gpu-times scripts/cu
 	scripts/report.d/part-a.sh scripts/report.d/part-a-if.sh scripts/report.d/part-a-noise.sh scripts/report.d/part-b.sh \
 	scripts/report.d/part-c.sh scripts/report.d/part-c-if.sh scripts/report.d/style.css \
 	.ci/run tests/bench/bench.py tests/bench/gpu_side.py tests/bench/if_nets.py tests/bench/ops.c \
-	tests/bench/parts.py tests/bench/peak.h tests/bench/sides.py tests/bench/torch_side.py
+	tests/bench/parts.py tests/bench/peak.h tests/bench/sides.py tests/bench/steps.c tests/bench/torch_side.py
 
 # For train-models: `make scripts/half`.
 EXTRA_PROGRAMS += scripts/half
