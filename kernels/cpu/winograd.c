@@ -272,6 +272,35 @@ INLINE void weight_tile(int m, int r, const void *w, int type, int64_t w_row, in
     }
 }
 
+// The elements of row at, which is a constant: what the others need is left out.
+INLINE void weight_row_tile(int m, int r, int at, const void *w, int type, int64_t w_row,
+                            int64_t columns, float *u, int64_t step)
+{
+    const int t = m + r - 1;
+    for (int64_t c = 0; c < columns; c += LANES) {
+        vec half[3], x[3], y[WINOGRAD_MAX];
+        UNROLL for (int j = 0; j < r; j++)
+        {
+            UNROLL for (int i = 0; i < r; i++) x[i] =
+                v_load_weight(w, type, (i * r + j) * w_row + c, LANES);
+            weight_1d(m, r, x, y, 1);
+            half[j] = y[at];
+        }
+        weight_1d(m, r, half, y, 1);
+        UNROLL for (int j = 0; j < t; j++) v_store(u + j * step + c, LANES, y[j]);
+    }
+}
+
+INLINE void weight_row_of(int m, int r, int at, const void *w, int type, int64_t w_row,
+                          int64_t columns, float *u, int64_t step)
+{
+    UNROLL for (int i = 0; i < m + r - 1; i++)
+    {
+        if (i == at)
+            weight_row_tile(m, r, i, w, type, w_row, columns, u, step);
+    }
+}
+
 INLINE void weight_grad_tile(int m, int r, const float *s, int64_t step, int64_t columns, float *w,
                              int64_t w_down, int64_t w_right)
 {
@@ -318,6 +347,16 @@ INLINE void weight_grad_tile(int m, int r, const float *s, int64_t step, int64_t
         else                                                                                       \
             weight_tile(m, r, w, WEIGHT_BF16, w_row, columns, u, step);                            \
     }                                                                                              \
+    static void weight_row_##m##_##r(int i, const void *w, int type, int64_t w_row,                \
+                                     int64_t columns, float *u, int64_t step)                      \
+    {                                                                                              \
+        if (type == WEIGHT_F32)                                                                    \
+            weight_row_of(m, r, i, w, WEIGHT_F32, w_row, columns, u, step);                        \
+        else if (type == WEIGHT_F16)                                                               \
+            weight_row_of(m, r, i, w, WEIGHT_F16, w_row, columns, u, step);                        \
+        else                                                                                       \
+            weight_row_of(m, r, i, w, WEIGHT_BF16, w_row, columns, u, step);                       \
+    }                                                                                              \
     static void weight_grad_##m##_##r(const float *s, int64_t step, int64_t columns, float *w,     \
                                       int64_t w_down, int64_t w_right)                             \
     {                                                                                              \
@@ -329,7 +368,7 @@ TILES(4, 3)
 TILES(4, 2)
 
 const struct winograd_isa CPU(winograd)[WINOGRAD_KINDS] = {
-    {2, 3, input_2_3, grad_2_3, output_2_3, weight_2_3, weight_grad_2_3},
-    {4, 3, input_4_3, grad_4_3, output_4_3, weight_4_3, weight_grad_4_3},
-    {4, 2, input_4_2, grad_4_2, output_4_2, weight_4_2, weight_grad_4_2},
+    {2, 3, input_2_3, grad_2_3, output_2_3, weight_2_3, weight_row_2_3, weight_grad_2_3},
+    {4, 3, input_4_3, grad_4_3, output_4_3, weight_4_3, weight_row_4_3, weight_grad_4_3},
+    {4, 2, input_4_2, grad_4_2, output_4_2, weight_4_2, weight_row_4_2, weight_grad_4_2},
 };

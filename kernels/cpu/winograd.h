@@ -32,6 +32,9 @@ struct winograd_isa {
     void (*output)(const float *products, int64_t step, int64_t columns, float *y, int64_t row);
     // w of a type, [r*r] rows of columns -> u; rows are w_row elements apart.
     void (*weight)(const void *w, int type, int64_t w_row, int64_t columns, float *u, int64_t step);
+    // Row i of the t elements of it alone.
+    void (*weight_row)(int i, const void *w, int type, int64_t w_row, int64_t columns, float *u,
+                       int64_t step);
     // sums -> rows of columns, tap (i,j) at w + i w_down + j w_right.
     void (*weight_grad)(const float *s, int64_t step, int64_t columns, float *w, int64_t w_down,
                         int64_t w_right);
