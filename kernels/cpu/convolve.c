@@ -33,6 +33,9 @@ static void load_two(const float *p, int64_t left, vec v[2])
     v[1] = left > LANES ? v_load(p + LANES, left - LANES) : v_set(0);
 }
 
+// Sums are in registers only where loops over them are unrolled.
+#define EACH_ROW(q) _Pragma("GCC unroll 4") for (int q = 0; q < ROWS; q++)
+
 // ROWS output rows from input rows from[0 .. ny + ROWS - 1), which each of them shares with the
 // others: two vectors of columns at a time.
 static void down(const float *const *from, const float *k, int ny, int64_t w, float *out,
@@ -40,33 +43,40 @@ static void down(const float *const *from, const float *k, int ny, int64_t w, fl
 {
     for (int64_t i = 0; i < w; i += 2 * LANES) {
         vec total[ROWS][2], sum[ROWS][2], x[2];
-        for (int q = 0; q < ROWS; q++)
+        EACH_ROW(q)
+        {
             total[q][0] = total[q][1] = sum[q][0] = sum[q][1] = v_set(0);
+        }
         for (int r = 0; r < ny + ROWS - 1; r++) {
             load_two(from[r] + i, w - i, x);
             if (r >= ROWS - 1 && r < ny) {
-                for (int q = 0; q < ROWS; q++) {
+                EACH_ROW(q)
+                {
                     vec tap = v_set(k[r - q]);
                     sum[q][0] = v_fma(tap, x[0], sum[q][0]);
                     sum[q][1] = v_fma(tap, x[1], sum[q][1]);
                 }
             } else {
-                for (int q = 0; q < ROWS; q++)
-                    if (r >= q && r - q < ny) {
-                        vec tap = v_set(k[r - q]);
-                        sum[q][0] = v_fma(tap, x[0], sum[q][0]);
-                        sum[q][1] = v_fma(tap, x[1], sum[q][1]);
-                    }
+                EACH_ROW(q)
+                {
+                    if (r < q || r - q >= ny)
+                        continue;
+                    vec tap = v_set(k[r - q]);
+                    sum[q][0] = v_fma(tap, x[0], sum[q][0]);
+                    sum[q][1] = v_fma(tap, x[1], sum[q][1]);
+                }
             }
             if (r % SHORT != SHORT - 1)
                 continue;
-            for (int q = 0; q < ROWS; q++)
-                for (int p = 0; p < 2; p++) {
-                    total[q][p] = v_add(total[q][p], sum[q][p]);
-                    sum[q][p] = v_set(0);
-                }
+            EACH_ROW(q)
+            {
+                total[q][0] = v_add(total[q][0], sum[q][0]);
+                total[q][1] = v_add(total[q][1], sum[q][1]);
+                sum[q][0] = sum[q][1] = v_set(0);
+            }
         }
-        for (int q = 0; q < ROWS; q++) {
+        EACH_ROW(q)
+        {
             v_store(out + q * out_row + i, w - i, v_add(total[q][0], sum[q][0]));
             if (w - i > LANES)
                 v_store(out + q * out_row + i + LANES, w - i - LANES,

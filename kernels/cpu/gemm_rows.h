@@ -53,12 +53,38 @@ static void finish_sums(const struct epilogue *e, const float *c, int64_t c_row,
         }
 }
 
+// Sums without anything to add are activated before they go out, in a loop without a branch: half
+// the time, where rows are not streamed.
+VM_INLINE void finish_alone(const struct epilogue *e, const float *c, int64_t c_row,
+                            const int64_t *at, int64_t rows, int64_t columns, int act)
+{
+    enum { ROWS = 16 };
+    _Alignas(64) float y[ROWS * GEMM_MAX_COLUMNS];
+    const int64_t width = (columns + LANES - 1) / LANES * LANES;
+    const struct epilogue bare = {.out = e->out, .stream = e->stream};
+    const vec scale = v_set(e->linear ? 1 : e->scale);
+    for (int64_t first = 0; first < rows; first += ROWS) {
+        int64_t n = rows - first < ROWS ? rows - first : ROWS;
+        for (int64_t j = 0; j < width; j += LANES) {
+            vec bias = e->bias ? v_load(e->bias + j, columns - j) : v_set(0);
+            const float *from = c + first * c_row + j;
+            for (int64_t i = 0; i < n; i++) {
+                vec x = v_mul(v_add(v_load(from + i * c_row, LANES), bias), scale);
+                v_store(y + i * width + j, LANES, vm_act(x, act));
+            }
+        }
+        finish_sums(&bare, y, width, at + first, n, columns);
+    }
+}
+
 static void finish(const struct epilogue *e, const float *c, int64_t c_row, const int64_t *at,
                    int64_t rows, int64_t columns)
 {
     int scaled = !e->linear && !(e->scale >= 1 && e->scale <= 1);
     if (!e->bf16 && !e->add && e->act == KILN_ACT_NONE && !scaled)
         finish_sums(e, c, c_row, at, rows, columns);
+    else if (!e->bf16 && !e->add)
+        VM_FOR_ACT(e->act, finish_alone, e, c, c_row, at, rows, columns)
     else if (e->bf16)
         VM_FOR_ACT(e->act, finish_as, e, c, c_row, at, rows, columns, 1)
     else
