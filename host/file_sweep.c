@@ -15,7 +15,8 @@
 
 #include "file_fd.h"
 
-// Another machine that shares the folder has process numbers of its own, so a file must also be old.
+// Another machine that shares the folder has process numbers of its own, so a file must also be
+// old.
 enum { OLD_SECONDS = 600 };
 
 static int is_left_over(int dir, const char *name)

@@ -44,8 +44,9 @@ static int take_plan(const kiln_plan *plan, const kiln_rows *rows, int keeps,
 
 int filter_may_run(const struct instance *x)
 {
-    return instance_node(x)->flags & KILN_NODE_CAPTURABLE ? KILN_OK
-                                                          : twin_may_not("a filter of its own will");
+    return instance_node(x)->flags & KILN_NODE_CAPTURABLE
+               ? KILN_OK
+               : twin_may_not("a filter of its own will");
 }
 
 int filter_call(struct instance *x, struct context *context, const kiln_rows *rows,

@@ -31,8 +31,8 @@ int stack_ask(struct stack *k, struct leaves *list);
 // stack_reduce.c: up.
 int query_reduce(struct stack *k, struct query *q);
 
-// stack_eval.c: the answer of the whole stack to a question about q->x, from expansion to reduction,
-// all at the level of k->levels; of any kind. Its tensors are the caller's.
+// stack_eval.c: the answer of the whole stack to a question about q->x, from expansion to
+// reduction, all at the level of k->levels; of any kind. Its tensors are the caller's.
 int stack_answer(struct stack *k, const kiln_query *q, kiln_estimate *out);
 // Room in k->levels for so many rows.
 int stack_levels(struct stack *k, int64_t rows);

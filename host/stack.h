@@ -60,8 +60,8 @@ int stack_rows(struct stack *k, const kiln_rows *rows, const int64_t *row,
 // pred, or as the stack gives it with pred 0; its tensors are the caller's.
 int stack_eval(struct stack *k, int pred, const kiln_tensor *x, kiln_level level, uint32_t step,
                uint32_t n_steps, kiln_estimate *out);
-// The conditions of a call of a net: [n_cond] tensors [n,...] for these prompts (handles), valid until
-// the next one is asked for.
+// The conditions of a call of a net: [n_cond] tensors [n,...] for these prompts (handles), valid
+// until the next one is asked for.
 int stack_cond(struct stack *k, const struct instance *net, int64_t n, const int64_t *prompt,
                const kiln_tensor *const **out);
 void stack_cond_free(struct stack *k);

@@ -21,10 +21,10 @@ struct weights_entry {
 
 struct weights_file;
 
-// A folder holds model.safetensors or diffusion_pytorch_model.safetensors, in one file or in shards,
-// or the same in half precision (.fp16, .bf16), or pytorch_model.bin or diffusion_pytorch_model.bin
-// in all these ways: the first of these, in this order. A folder with JSON files only has no
-// tensors. Fails with KILN_ERR_IO; the message names the path.
+// A folder holds model.safetensors or diffusion_pytorch_model.safetensors, in one file or in
+// shards, or the same in half precision (.fp16, .bf16), or pytorch_model.bin or
+// diffusion_pytorch_model.bin in all these ways: the first of these, in this order. A folder with
+// JSON files only has no tensors. Fails with KILN_ERR_IO; the message names the path.
 int weights_open(const char *path, struct weights_file **out);
 int weights_open_half(const char *path, struct weights_file **out);  // .fp16 and .bf16 first
 void weights_close(struct weights_file *f);  // NULL is fine; tensors got from it stay valid
