@@ -157,6 +157,11 @@ int check_act(struct check *c, int act)
                      "one of enum kiln_act");
 }
 
+int check_at_once(struct check *c, int n)
+{
+    return check_arg(c, n >= 1 && n <= KILN_MOST_AT_ONCE, "n", "1..64");
+}
+
 int64_t last_of(const kiln_tensor *t)
 {
     return t->shape[t->ndim - 1];

@@ -48,6 +48,7 @@ int check_channels(struct check *c, const char *arg, const kiln_tensor *t, const
 // The result is none of the inputs; t may be NULL.
 int check_apart(struct check *c, const char *arg, const kiln_tensor *out, const kiln_tensor *t);
 int check_act(struct check *c, int act);
+int check_at_once(struct check *c, int n);  // 1..KILN_MOST_AT_ONCE
 int64_t last_of(const kiln_tensor *t);
 
 #endif

@@ -315,8 +315,8 @@ static int linears(const kiln_host *h, int n, const kiln_packed *const *w, const
 {
     struct check c = {.op = "linears"};
     const kiln_packed *made[KILN_MOST_AT_ONCE];
-    if (!check_arg(&c, n >= 1 && n <= KILN_MOST_AT_ONCE, "n", "1..64") ||
-        !check_arg(&c, w && bias && out, "w, bias and out", "n each") || !check_act(&c, act))
+    if (!check_at_once(&c, n) || !check_arg(&c, w && bias && out, "w, bias and out", "n each") ||
+        !check_act(&c, act))
         return c.code;
     for (int i = 0; i < n; i++) {
         const struct packed *p = packed_of(w[i]);

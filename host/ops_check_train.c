@@ -85,15 +85,41 @@ static int mse(const kiln_host *h, const kiln_tensor *y, const kiln_tensor *targ
     return ops_of(&c)->mse(h, y, target, loss, dy);
 }
 
+static int check_adam(struct check *c, const kiln_tensor *grad, const kiln_tensor *rate,
+                      const kiln_tensor *value, const kiln_tensor *m, const kiln_tensor *v)
+{
+    return check_given(c, "value", value, T_F32, ANY_NDIM) && check_like(c, "grad", grad, value) &&
+           check_like(c, "m", m, value) && check_like(c, "v", v, value) &&
+           check_shape(c, "rate", rate, T_F64, 1, (int64_t[]){2});
+}
+
 static int adam(const kiln_host *h, const kiln_tensor *grad, const kiln_tensor *rate, double beta1,
                 double beta2, double eps, kiln_tensor *value, kiln_tensor *m, kiln_tensor *v)
 {
     struct check c = {.op = "adam"};
-    if (!check_given(&c, "value", value, T_F32, ANY_NDIM) || !check_like(&c, "grad", grad, value) ||
-        !check_like(&c, "m", m, value) || !check_like(&c, "v", v, value) ||
-        !check_shape(&c, "rate", rate, T_F64, 1, (int64_t[]){2}))
+    if (!check_adam(&c, grad, rate, value, m, v))
         return c.code;
     return ops_of(&c)->adam(h, grad, rate, beta1, beta2, eps, value, m, v);
+}
+
+static int adams(const kiln_host *h, int n, const kiln_tensor *const *grad, const kiln_tensor *rate,
+                 double beta1, double beta2, double eps, kiln_tensor *const *value,
+                 kiln_tensor *const *m, kiln_tensor *const *v)
+{
+    struct check c = {.op = "adams"};
+    if (!check_at_once(&c, n) ||
+        !check_arg(&c, grad && value && m && v, "grad, value, m and v", "n each"))
+        return c.code;
+    for (int i = 0; i < n; i++)
+        if (!check_adam(&c, grad[i], rate, value[i], m[i], v[i]))
+            return c.code;
+    const kiln_ops *ops = ops_of(&c);
+    if (ops->adams)
+        return ops->adams(h, n, grad, rate, beta1, beta2, eps, value, m, v);
+    int e = KILN_OK;
+    for (int i = 0; i < n && !e; i++)
+        e = ops->adam(h, grad[i], rate, beta1, beta2, eps, value[i], m[i], v[i]);
+    return e;
 }
 
 void ops_check_train(kiln_ops *ops)
@@ -105,4 +131,5 @@ void ops_check_train(kiln_ops *ops)
     ops->avg_pool_grad = avg_pool_grad;
     ops->mse = mse;
     ops->adam = adam;
+    ops->adams = adams;
 }

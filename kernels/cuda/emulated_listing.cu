@@ -20,7 +20,7 @@ struct operation {
     int n = 0;                      // of several of a kind
     int64_t packed = 0, bytes = 0;  // packed: numbers of weights
     int tensors = 0;
-    const kiln_tensor *tensor[256] = {};
+    const kiln_tensor *tensor[5 * KILN_MOST_AT_ONCE] = {};
     std::string launches;
 } now;
 
@@ -44,7 +44,7 @@ template <class A> void note(const A &a)
     if constexpr (std::is_same_v<A, int>) {
         now.n = now.n ? now.n : a;
     } else if constexpr (std::is_convertible_v<A, const kiln_tensor *const *> ||
-                         std::is_convertible_v<A, const kiln_packed *const *>) {
+                         std::is_same_v<A, const kiln_packed *const *>) {
         for (int i = 0; a && i < now.n; i++)
             note(a[i]);
     } else if constexpr (std::is_convertible_v<A, const kiln_tensor *>) {
@@ -120,7 +120,7 @@ template <int precision> struct lists {
         LIST(sinusoid), LIST(combine), LIST(blend), LIST(dynamic_threshold), LIST(resize);
         LIST(pack_conv), LIST(pack_linear), LIST(conv_dx), LIST(conv_dw), LIST(linear_dx);
         LIST(linear_dw), LIST(batch_norm_train), LIST(batch_norm_grad), LIST(act_grad);
-        LIST(affine_grad), LIST(avg_pool_grad), LIST(mse), LIST(adam);
+        LIST(affine_grad), LIST(avg_pool_grad), LIST(mse), LIST(adam), LIST(adams);
 #undef LIST
     }
 };

@@ -325,28 +325,54 @@ int mse(const kiln_host *h, const kiln_tensor *y, const kiln_tensor *target, kil
 }
 
 // In double, as a parameter may be moved by far less than its size.
-struct adam_body {
-    const float *grad;
+struct adam_kernel {
+    static constexpr int threads = 256;
     const double *rate;
-    float *value, *m, *v;
     double beta1, beta2, eps;
-    ON_DEVICE void at(int64_t i) const
+    struct {
+        const float *grad;
+        float *value, *m, *v;
+        int64_t size, end;  // end: the first block that is not its
+    } of[KILN_MOST_AT_ONCE];
+
+    ON_DEVICE void block(int64_t index) const
     {
-        double g = (double)grad[i];
-        double first = beta1 * (double)m[i] + (1 - beta1) * g;
-        double second = beta2 * (double)v[i] + (1 - beta2) * g * g;
-        m[i] = (float)first;
-        v[i] = (float)second;
-        value[i] = (float)((double)value[i] - rate[0] * first / (sqrt(second) / rate[1] + eps));
+        int k = 0;
+        while (index >= of[k].end)
+            k++;
+        float *value = of[k].value, *m = of[k].m, *v = of[k].v;
+        const int64_t first = (index - (k ? of[k - 1].end : 0)) * threads;
+        THREADS(t)
+        if (first + t < of[k].size) {
+            const int64_t i = first + t;
+            double g = (double)of[k].grad[i];
+            double mean = beta1 * (double)m[i] + (1 - beta1) * g;
+            double square = beta2 * (double)v[i] + (1 - beta2) * g * g;
+            m[i] = (float)mean;
+            v[i] = (float)square;
+            value[i] = (float)((double)value[i] - rate[0] * mean / (sqrt(square) / rate[1] + eps));
+        }
     }
 };
+
+int adams(const kiln_host *h, int n, const kiln_tensor *const *grad, const kiln_tensor *rate,
+          double beta1, double beta2, double eps, kiln_tensor *const *value, kiln_tensor *const *m,
+          kiln_tensor *const *v)
+{
+    adam_kernel k = {data<double>(rate), beta1, beta2, eps, {}};
+    int64_t end = 0;
+    for (int i = 0; i < n; i++) {
+        const int64_t size = kiln_numel(value[i]);
+        end += blocks_of(size, adam_kernel::threads);
+        k.of[i] = {f32(grad[i]), f32(value[i]), f32(m[i]), f32(v[i]), size, end};
+    }
+    return launch(h, end, k);
+}
 
 int adam(const kiln_host *h, const kiln_tensor *grad, const kiln_tensor *rate, double beta1,
          double beta2, double eps, kiln_tensor *value, kiln_tensor *m, kiln_tensor *v)
 {
-    return for_each(
-        h, kiln_numel(value),
-        adam_body{f32(grad), data<double>(rate), f32(value), f32(m), f32(v), beta1, beta2, eps});
+    return adams(h, 1, &grad, rate, beta1, beta2, eps, &value, &m, &v);
 }
 
 }  // namespace
@@ -360,4 +386,5 @@ void cuda_train(kiln_ops *ops)
     ops->avg_pool_grad = avg_pool_grad;
     ops->mse = mse;
     ops->adam = adam;
+    ops->adams = adams;
 }

@@ -99,12 +99,21 @@ static int noised(struct train *s, const struct batch *b, const kiln_tensor **ta
 
 static int update(struct train *s)
 {
-    int e = KILN_OK;
+    const kiln_tensor *grad[KILN_MOST_AT_ONCE];
+    kiln_tensor *value[KILN_MOST_AT_ONCE], *m[KILN_MOST_AT_ONCE], *v[KILN_MOST_AT_ONCE];
+    int e = KILN_OK, n = 0;
     for (uint32_t i = 0; i < s->job->n_weights && !e; i++) {
         const kiln_weight *w = &s->job->weight[i];
-        if (!(w->flags & KILN_WEIGHT_BUFFER))
-            e = s->ops->adam(s->base.host, w->grad, s->rate, beta1, beta2, adam_eps, w->value,
-                             s->m[i], s->v[i]);
+        if (!(w->flags & KILN_WEIGHT_BUFFER)) {
+            grad[n] = w->grad;
+            value[n] = w->value;
+            m[n] = s->m[i];
+            v[n++] = s->v[i];
+        }
+        if (n == KILN_MOST_AT_ONCE || (n && i == s->job->n_weights - 1)) {
+            e = s->ops->adams(s->base.host, n, grad, s->rate, beta1, beta2, adam_eps, value, m, v);
+            n = 0;
+        }
     }
     return e;
 }

@@ -112,6 +112,11 @@ static int affine_grad(tensors t)
 }
 static int avg_pool_grad(tensors t) { return ops->avg_pool_grad(h, 2, t[0], t[1]); }
 static int mse(tensors t) { return ops->mse(h, t[0], t[1], t[2], t[3]); }
+static int adams(tensors t)
+{
+    return ops->adams(h, 1, (const kiln_tensor *const *)t, t[1], 0.9, 0.999, 1e-8, t + 2, t + 3,
+                      t + 4);
+}
 static int adam(tensors t)
 {
     return ops->adam(h, t[0], t[1], 0.9, 0.999, 1e-8, t[2], t[3], t[4]);
@@ -181,6 +186,7 @@ static const struct entry {
      {T(2, 3, 4), MAYBE(2, 4), T(2, 3, 4), MAYBE(2, 3, 4), MAYBE(2, 4), MAYBE(2, 4)}},
     {"avg_pool_grad", avg_pool_grad, {T(2, 2, 2, 3), T(2, 5, 4, 3)}},
     {"mse", mse, {T(2, 3), T(2, 3), MAYBE(1), MAYBE(2, 3)}},
+    {"adams", adams, {T(2, 3), {{2}, 1, 0, KILN_F64, 0}, T(2, 3), T(2, 3), T(2, 3)}},
     {"adam", adam, {T(2, 3), {{2}, 1, 0, KILN_F64, 0}, T(2, 3), T(2, 3), T(2, 3)}},
 };
 // clang-format on

@@ -344,6 +344,30 @@ static void test_adam(const struct check *c)
     }
 }
 
+// Of several tensors at once, where a backend has it: the bits of each alone.
+static void test_adams(const struct check *c)
+{
+    enum { N = 5 };
+    static const int64_t sizes[N] = {1, 256, 1000, 257, 3};
+    kiln_tensor *t[2][3][N], *rate = stub_adam_rate(c->host, 1e-2, 0.9, 0.999, 2);
+    const kiln_tensor *grad[N];
+    for (int i = 0; i < N && c->ops->adams; i++) {
+        grad[i] = check_normal(1, &sizes[i], 0, 1);
+        for (int k = 0; k < 3; k++) {
+            t[0][k][i] = check_uniform(1, &sizes[i], 0, 1);
+            t[1][k][i] = check_copy(t[0][k][i]);
+        }
+        check_ok(c, c->ops->adam(c->host, grad[i], rate, 0.9, 0.999, 1e-8, t[0][0][i], t[0][1][i],
+                                 t[0][2][i]));
+    }
+    if (c->ops->adams)
+        check_ok(
+            c, c->ops->adams(c->host, N, grad, rate, 0.9, 0.999, 1e-8, t[1][0], t[1][1], t[1][2]));
+    for (int i = 0; i < 3 * N && c->ops->adams; i++)
+        check_same(t[1][i % 3][i / 3], t[0][i % 3][i / 3], "tensor %d of %d", i / 3, N);
+    c->host->tensor_free(c->host, rate);
+}
+
 // The bits of the result must not depend on the threads; nor, but for batch statistics, those of a
 // row on the rows beside it.
 static void test_threads(const struct check *c)
@@ -471,6 +495,7 @@ int main(int argc, char **argv)
         {"blend is the reference's", test_blend, NULL, 0},
         {"mse is the reference's", test_mse, NULL, 0},
         {"adam is the reference's over 20 steps", test_adam, NULL, 0},
+        {"adams gives what adam gives", test_adams, NULL, 0},
         {"bits depend neither on threads nor on other rows", test_threads, NULL, 0},
     };
     return check_main("vector kernels", argc, argv, cases, sizeof(cases) / sizeof(cases[0]));

@@ -146,6 +146,9 @@ typedef struct kiln_ops {
     // n linear layers of one x; bias[i] may be NULL.
     int (*linears)(const kiln_host *h, int n, const kiln_packed *const *w, const kiln_tensor *x,
                    const kiln_tensor *const *bias, int act, kiln_tensor *const *out);
+    int (*adams)(const kiln_host *h, int n, const kiln_tensor *const *grad, const kiln_tensor *rate,
+                 double beta1, double beta2, double eps, kiln_tensor *const *value,
+                 kiln_tensor *const *m, kiln_tensor *const *v);
 } kiln_ops;
 enum { KILN_MOST_AT_ONCE = 64 };
 
