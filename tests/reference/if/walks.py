@@ -2,7 +2,7 @@
 """Walks of DeepFloyd IF's samplers with small random nets: what tests/if compares the program with.
 
 Run: python tests/reference/if/walks.py (from the root of the tree). Written with Python 3.11, torch 2.15.0,
-diffusers 0.42.1, safetensors 0.8.0. Writes tests/golden/if/walks.safetensors: of each walk the images after
+diffusers 0.42.1, transformers 5.23.0, safetensors 0.8.0. Writes tests/golden/if/walks.safetensors: of each walk the images after
 some of its steps ("name.step"), counted from 1, and what it began with.
 
 The pipelines are the library's, in float32, with a CPU generator of the seed below. What it has none of
@@ -14,14 +14,17 @@ import os
 
 import torch
 import torch.nn.functional as F
-from common import BARS, embedded, folder, load, save
+from common import BARS, TESTS, embedded, folder, load, save
 from diffusers import (
     DDPMScheduler,
     IFImg2ImgPipeline,
+    IFImg2ImgSuperResolutionPipeline,
     IFInpaintingPipeline,
+    IFInpaintingSuperResolutionPipeline,
     IFPipeline,
     IFSuperResolutionPipeline,
 )
+from transformers import T5EncoderModel, T5Tokenizer
 
 OUT = {}
 
@@ -53,10 +56,13 @@ def picture(seed, *shape):
 
 # ---- the library's pipelines ---------------------------------------------------------------------
 
-def pipeline(cls, unet, **more):
-    net = "small-II" if unet is Nets.second else "small-I"
-    p = cls(tokenizer=None, text_encoder=None, unet=unet, scheduler=scheduler(net), safety_checker=None,
-            feature_extractor=None, watermarker=None, requires_safety_checker=False, **more)
+def pipeline(cls, unet, tokenizer=None, text_encoder=None):
+    net, more = "small-I", {}
+    if unet is Nets.second:
+        net, more = "small-II", {"image_noising_scheduler": scheduler("small-II", "image_noising_scheduler")}
+    p = cls(tokenizer=tokenizer, text_encoder=text_encoder, unet=unet, scheduler=scheduler(net),
+            safety_checker=None, feature_extractor=None, watermarker=None, requires_safety_checker=False,
+            **more)
     p.set_progress_bar_config(disable=True)
     return p
 
@@ -86,8 +92,7 @@ def pipelines():
 
     low = picture(5, 1, 3, 16, 16)
     OUT["second.low"] = low
-    p = pipeline(IFSuperResolutionPipeline, Nets.second,
-                 image_noising_scheduler=scheduler("small-II", "image_noising_scheduler"))
+    p = pipeline(IFSuperResolutionPipeline, Nets.second)
     keep("second", run(p, 5, ["a rocket ship"], image=low, height=32, width=32, num_inference_steps=6,
                        guidance_scale=4.0))
     low = picture(6, 2, 3, 8, 12)
@@ -103,6 +108,38 @@ def pipelines():
     mask[:, :, 3:12, 5:20] = 1
     keep("inpaint", run(pipeline(IFInpaintingPipeline, Nets.first), 8, ["a rocket ship"], image=image,
                         mask_image=mask, strength=1.0, num_inference_steps=8, guidance_scale=7.0))
+
+    image, low = picture(15, 1, 3, 16, 32), OUT["second.low"]
+    OUT["edit.second.image"] = image
+    keep("edit.second", run(pipeline(IFImg2ImgSuperResolutionPipeline, Nets.second), 15, ["a pencil"],
+                            original_image=image, image=low, strength=0.8, num_inference_steps=10,
+                            guidance_scale=4.0), [1, 4])
+    mask = torch.zeros(1, 1, 16, 32)
+    mask[:, :, 2:14, 6:25] = 1
+    keep("inpaint.second", run(pipeline(IFInpaintingSuperResolutionPipeline, Nets.second), 16, ["a pencil"],
+                               original_image=image, mask_image=mask, image=low, strength=0.8,
+                               num_inference_steps=10, guidance_scale=4.0), [1, 4])
+
+
+def stages(name, p, seed, embeds, none):
+    """One pipeline after the other, with the same generator."""
+    more = {"prompt_embeds": embeds, "negative_prompt_embeds": none, "generator": seeded(seed),
+            "output_type": "pt", "num_inference_steps": 5}
+    small = p(height=16, width=16, guidance_scale=3.0, **more).images
+    seen = []
+    pipeline(IFSuperResolutionPipeline, Nets.second)(
+        image=small, height=32, width=32, guidance_scale=2.0, callback=lambda i, t, x: seen.append(x.clone()),
+        **more)
+    OUT[f"{name}.small"] = small
+    keep(name, seen, [1])
+
+
+def two_stages():
+    stages("two", pipeline(IFPipeline, Nets.first), 17, embedded(["a rocket ship"]), embedded([""]))
+    t5 = os.path.join(TESTS, "golden", "t5")
+    p = pipeline(IFPipeline, Nets.first, T5Tokenizer.from_pretrained(os.path.join(t5, "tokenizer")),
+                 T5EncoderModel.from_pretrained(os.path.join(t5, "text_encoder")).eval())
+    stages("words", p, 18, *p.encode_prompt(["A deer on a snowy Mountain "]))
 
 
 # ---- estimates -----------------------------------------------------------------------------------
@@ -228,6 +265,7 @@ def illusions():
 
 def main():
     pipelines()
+    two_stages()
     courses()
     illusions()
     for name, v in OUT.items():
