@@ -31,7 +31,7 @@ cuda_units = \
 	kernels/cuda/resize.cu kernels/cuda/train.cu
 cuda_headers = \
 	kernels/cuda/backend.h kernels/cuda/cuda.h kernels/cuda/emulated.h kernels/cuda/gemm.h \
-	kernels/cuda/number.h kernels/cuda/pipeline.h kernels/cuda/runtime.h kernels/cuda/services.h kernels/cuda/thread.h \
+	kernels/cuda/number.h kernels/cuda/pipeline.h kernels/cuda/runtime.h kernels/cuda/services.h kernels/cuda/thread.h kernels/cuda/units.h \
 	kernels/half.h kernels/kernels.h kernels/normals.h kernels/taps.h
 cuda_emulated_units = $(cuda_units) kernels/cuda/emulated_listing.cu
 cuda_emulated_objects = $(cuda_emulated_units:.cu=.emulated.o)

@@ -81,15 +81,9 @@ template <class T> struct attention_half_kernel {
                 for (int i = 0; i < SLICES; i++)
                     slice_product<P, rows_along<P, T, 4>, rows_along<P, T, 4>>(
                         t, query + i * P::a_bytes, key + i * P::b_bytes, s);
-                UNROLL(4)
-                for (int i = 0; i < P::pieces_m; i++)
-                    UNROLL(8)
-                for (int j = 0; j < P::pieces_n; j++)
-                    UNROLL(4)
-                for (int e = 0; e < 4; e++) {
-                    int at = P::column(t, j, e);
-                    scores[P::row(t, i, e)][at] = j0 + at < keys ? scale * s.c[i][j][e] : -INFINITY;
-                }
+                P::elements(t, s, [&](int row, int column, float sum) {
+                    scores[row][column] = j0 + column < keys ? scale * sum : -INFINITY;
+                });
             }
             THREADS(t)  // two threads have a row
             {
@@ -128,13 +122,7 @@ template <class T> struct attention_half_kernel {
             THREADS(t)
             {
                 typename P::sums &s = own[SLOT(t)].sum;
-                UNROLL(4)
-                for (int i = 0; i < P::pieces_m; i++)
-                    UNROLL(8)
-                for (int j = 0; j < P::pieces_n; j++)
-                    UNROLL(4)
-                for (int e = 0; e < 4; e++)
-                    s.c[i][j][e] *= rescale[P::row(t, i, e)];
+                P::elements(t, s, [&](int row, int, float &sum) { sum *= rescale[row]; });
                 for (int i = 0; i < SLICES; i++)
                     slice_product<P, rows_along<P, T, 4>, rows_across<P, T>>(
                         t, weights + i * P::a_bytes, value + i * P::K * CHUNKS * CHUNK, s);
@@ -144,17 +132,10 @@ template <class T> struct attention_half_kernel {
             }
         }
         THREADS(t)
-        UNROLL(4)
-        for (int i = 0; i < P::pieces_m; i++)
-            UNROLL(8)
-        for (int j = 0; j < P::pieces_n; j++)
-            UNROLL(4)
-        for (int e = 0; e < 4; e++) {
-            int row = P::row(t, i, e);
+        P::elements(t, own[SLOT(t)].sum, [&](int row, int at, float sum) {
             if (q0 + row < l)
-                to(out[(image * l + q0 + row) * c + column + P::column(t, j, e)],
-                   own[SLOT(t)].sum.c[i][j][e] / total[row]);
-        }
+                to(out[(image * l + q0 + row) * c + column + at], sum / total[row]);
+        });
     }
 };
 

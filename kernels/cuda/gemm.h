@@ -6,27 +6,11 @@
 #define KERNELS_CUDA_GEMM_H
 
 #include "kernels/cuda/cuda.h"
+#include "kernels/cuda/units.h"
 
-// Float with a mantissa of 10 bits, as the matrix units read it.
-struct tf32 {
-    float value;
-};
-
-ON_DEVICE float to_float(tf32 x)
-{
-    return x.value;
-}
-
-ON_DEVICE void to(tf32 &a, float x)
-{
-    uint32_t u = float_bits(x);
-    if ((u & 0x7f800000u) != 0x7f800000u)
-        u = (u + 0x1000u) & ~0x1fffu;  // to the nearest, ties away from zero
-    a.value = bits_float(u);
-}
-
-// How a tile holds numbers of type C: on the CPU as the float that they are rounded to, for speed.
-#ifdef __CUDACC__
+// How a tile holds numbers of type C: where there are no matrix units to read them as the float
+// that they are rounded to, for speed.
+#if defined(__CUDACC__) || defined(ON_MATRIX_UNITS)
 template <class C> using held = C;
 #else
 template <class C> struct held {
@@ -108,36 +92,11 @@ template <class C> ON_DEVICE void plain_product(int t, const tiles<C> &s, tile_s
                 sums.c[i][j][k] += part.c[i][j][k];
 }
 
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+#ifdef ON_MATRIX_UNITS
 // Two halves, or one tf32, that lie at p.
 template <class C> ON_DEVICE uint32_t word(const C *p)
 {
     return *reinterpret_cast<const uint32_t *>(p);
-}
-
-ON_DEVICE void mma(float *c, const uint32_t *a, const uint32_t *b, f16)
-{
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
-                 "{%8,%9}, {%0,%1,%2,%3};"
-                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-}
-
-ON_DEVICE void mma(float *c, const uint32_t *a, const uint32_t *b, bf16)
-{
-    asm volatile(
-        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
-        "{%8,%9}, {%0,%1,%2,%3};"
-        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-}
-
-ON_DEVICE void mma(float *c, const uint32_t *a, const uint32_t *b, tf32)
-{
-    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
-                 "{%8,%9}, {%0,%1,%2,%3};"
-                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
 // A word is two halves or one tf32: a fragment is 8 words of K wide either way.

@@ -132,17 +132,10 @@ template <class T, class C> struct pipelined_dw {
                 copies_arrived<P::stages - 2>();
             }
         THREADS(t)
-        UNROLL(4)
-        for (int i = 0; i < P::pieces_m; i++)
-            UNROLL(8)
-        for (int j = 0; j < P::pieces_n; j++)
-            UNROLL(4)
-        for (int k = 0; k < 4; k++) {
-            int64_t row = row0 + P::row(t, i, k);
-            if (row < of.a)
-                of.part[(which * of.a + row) * columns + column0 + P::column(t, j, k)] =
-                    sums[SLOT(t)].c[i][j][k];
-        }
+        P::elements(t, sums[SLOT(t)], [&](int row, int column, float sum) {
+            if (row0 + row < of.a)
+                of.part[(which * of.a + row0 + row) * columns + column0 + column] = sum;
+        });
     }
 };
 

@@ -9,8 +9,6 @@
 
 #include "kernels/cuda/gemm.h"
 
-enum { CHUNK = 16 };  // bytes
-
 // A x B^T, A of maps of type T [M][K], B of weights of type W [N][K], multiplied as C.
 template <class T, class W, class C, int M_, int N_, int stages_> struct pipe {
     typedef C product;
@@ -45,6 +43,17 @@ template <class T, class W, class C, int M_, int N_, int stages_> struct pipe {
     ON_DEVICE static int column(int t, int j, int k)
     {
         return warp_column(t) + j * 8 + t % 4 * 2 + k % 2;
+    }
+    // f(row, column, sum) for what a thread has.
+    template <class F> ON_DEVICE static void elements(int t, sums &s, const F &f)
+    {
+        UNROLL(4)
+        for (int i = 0; i < pieces_m; i++)
+            UNROLL(8)
+        for (int j = 0; j < pieces_n; j++)
+            UNROLL(4)
+        for (int k = 0; k < 4; k++)
+            f(row(t, i, k), column(t, j, k), s.c[i][j][k]);
     }
 };
 
@@ -93,48 +102,7 @@ ON_DEVICE void plain_slice(int t, const unsigned char *a, const unsigned char *b
                 sums.c[i][j][k] += part.c[i][j][k];
 }
 
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
-#define ON_MATRIX_UNITS
-
-ON_DEVICE uint32_t shared_address(const void *p)
-{
-    return (uint32_t)__cvta_generic_to_shared(p);
-}
-
-// Zeros where in is 0; from is an address all the same.
-ON_DEVICE void copy_chunk(unsigned char *to, const void *from, int in)
-{
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)),
-                 "l"(from), "r"(in ? CHUNK : 0)
-                 : "memory");
-}
-
-// The copies that a thread asked for since the last one are a group.
-ON_DEVICE void copies_group()
-{
-    asm volatile("cp.async.commit_group;" ::: "memory");
-}
-
-// All groups but the last so many have arrived.
-template <int left> ON_DEVICE void copies_arrived()
-{
-    asm volatile("cp.async.wait_group %0;" ::"n"(left) : "memory");
-}
-
-ON_DEVICE void load_matrices(uint32_t *r, const unsigned char *p)
-{
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
-                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-                 : "r"(shared_address(p)));
-}
-
-// Each of the four with rows for columns.
-ON_DEVICE void load_turned(uint32_t *r, const unsigned char *p)
-{
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
-                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-                 : "r"(shared_address(p)));
-}
+#ifdef ON_MATRIX_UNITS
 
 // Words of two halves are multiplied as they lie; floats are rounded to tf32 first.
 ON_DEVICE void round_words(uint32_t *, int, f16)
@@ -175,21 +143,6 @@ ON_DEVICE void slice_product(int t, const unsigned char *a, const unsigned char 
 }
 
 #else
-
-ON_DEVICE void copy_chunk(unsigned char *to, const void *from, int in)
-{
-    if (in)
-        memcpy(to, from, CHUNK);
-    else
-        memset(to, 0, CHUNK);
-}
-
-ON_DEVICE void copies_group()
-{
-}
-template <int left> ON_DEVICE void copies_arrived()
-{
-}
 
 template <class P, class A, class B>
 ON_DEVICE void slice_product(int t, const unsigned char *a, const unsigned char *b,

@@ -130,14 +130,9 @@ template <class T, class W, class C, class P> struct pipelined_kernel {
         for (int half = 0; half < 2; half++) {
             THREADS(t)
             if (t / 64 == half)
-                UNROLL(4)
-            for (int i = 0; i < P::pieces_m; i++)
-                UNROLL(8)
-            for (int j = 0; j < P::pieces_n; j++)
-                UNROLL(4)
-            for (int k = 0; k < 4; k++)
-                rows[(P::row(t, i, k) - half * P::M / 2) * (P::N + pad) + P::column(t, j, k)] =
-                    own[SLOT(t)].sums.c[i][j][k];
+                P::elements(t, own[SLOT(t)].sums, [&](int row, int column, float sum) {
+                    rows[(row - half * P::M / 2) * (P::N + pad) + column] = sum;
+                });
             THREADS(t)
             for (int i = t; i < P::M / 2 * P::N / 8; i += threads) {
                 int r = i / (P::N / 8), c = i % (P::N / 8) * 8;

@@ -2,7 +2,7 @@
 # The kernels of CUDA on the CPU: the tests of the other backends, compiled for this one.
 if CXX_POSSIBLE
 check_PROGRAMS += tests/cuda/test_ref tests/cuda/test_vector tests/cuda/test_matrix \
-	tests/cuda/test_random tests/cuda/test_products
+	tests/cuda/test_random tests/cuda/test_products tests/cuda/test_fragments
 endif
 # The device that is none, as a backend: whole chains run on it.
 if CXX_POSSIBLE
@@ -35,6 +35,11 @@ tests_cuda_test_random_LDADD = $(tests_cuda_libs)
 tests_cuda_test_products_SOURCES = tests/cuda/test_products.c $(stub_sources)
 tests_cuda_test_products_CPPFLAGS = $(tests_cuda_cppflags)
 tests_cuda_test_products_LDADD = $(tests_cuda_libs)
+# By itself: the library of kernels has the same templates without matrix units.
+tests_cuda_test_fragments_SOURCES = tests/cuda/test_fragments.c tests/cuda/fragments.h
+tests_cuda_test_fragments_LDADD = tests/cuda/fragments.emulated.o $(CMOCKA_LIBS) -lstdc++ -lm -lpthread
+tests/cuda/fragments.emulated.o: $(cuda_headers) tests/cuda/warps.h tests/cuda/fragments.h
+EXTRA_DIST += tests/cuda/fragments.cu tests/cuda/warps.h
 bats_tests += tests/cuda/device.bats
 bats_tests += tests/cuda/calls.bats tests/cuda/chains.bats tests/cuda/graphs.bats tests/cuda/if.bats tests/cuda/training.bats
 EXTRA_DIST += tests/cuda/device.bash tests/cuda/check-gpu-long.bats

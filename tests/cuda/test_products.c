@@ -235,6 +235,53 @@ static void test_linears(void **state)
     }
 }
 
+// Weight gradients from maps of 16 bits, by slices of pixels (64 channels on the fine side) and one
+// by one. Results are of float: sums alone round.
+static void check_dw(const struct kind *k, const struct layer *l)
+{
+    const kiln_ops *ref = kernels_cpu(KERNELS_REF, KERNELS_EXACT), *ops = cuda_ops(k->precision);
+    const int oh = output_size(&l->conv, l->h), ow = output_size(&l->conv, l->w);
+    const int64_t in[] = {l->n, l->h, l->w, l->ci}, to[] = {l->n, oh, ow, l->co}, co = l->co;
+    const int64_t weight[] = {l->conv.transposed ? l->ci : l->co,
+                              l->conv.transposed ? l->co : l->ci, l->conv.kernel, l->conv.kernel};
+    kiln_tensor *x = numbers(k, 4, in, 1), *x2 = as(k->map, x);
+    kiln_tensor *dout = numbers(k, 4, to, 1), *dout2 = as(k->map, dout);
+    kiln_tensor *dw[2], *dbias[2];
+    for (int i = 0; i < 2; i++) {
+        dw[i] = stub_tensor(host, 4, weight, NULL);
+        dbias[i] = stub_tensor(host, 1, &co, NULL);
+    }
+    assert_int_equal(ref->conv_dw(host, &l->conv, x, dout, dw[0], dbias[0]), 0);
+    assert_int_equal(ops->conv_dw(host, &l->conv, x2, dout2, dw[1], dbias[1]), 0);
+    const double error = relative(dw[1], KILN_F32, dw[0]);
+    const double of_bias = relative(dbias[1], KILN_F32, dbias[0]);
+    if (getenv("VERBOSE"))
+        print_message("# %s, gradient of %d to %d: %.1e\n", k->name, l->ci, l->co, error);
+    if (!(error <= 2e-6 && of_bias <= 2e-6))
+        fail_msg("%s, gradient of %d to %d: errors %g, %g, limit 2e-6", k->name, l->ci, l->co,
+                 error, of_bias);
+    kiln_tensor *const all[] = {x, x2, dout, dout2, dw[0], dw[1], dbias[0], dbias[1]};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        host->tensor_free(host, all[i]);
+}
+
+static void test_weight_gradients(void **state)
+{
+    static const struct layer of[] = {
+        {2, 9, 7, 64, 40, {3, 1, 1, 0}, 0}, {3, 8, 6, 128, 72, {3, 2, 1, 0}, 0},
+        {2, 5, 6, 24, 64, {4, 2, 1, 1}, 0}, {2, 40, 33, 64, 8, {1, 1, 0, 0}, 0},
+        {1, 6, 6, 33, 16, {3, 1, 1, 0}, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++)
+        for (int k = 0; k < 2; k++) {
+            emulated_order =
+                i % 2 ? (struct emulated_order){37, 11} : (struct emulated_order){1, 0};
+            check_dw(&kinds[k], &of[i]);
+        }
+    emulated_order = (struct emulated_order){1, 0};
+}
+
 // Weights of a softmax are rounded too, to 2^-9 and 2^-12, and average out over the keys.
 static void check_attention(const struct kind *k, int l, int m, int m2, int32_t used, int heads)
 {
@@ -344,7 +391,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_layers), cmocka_unit_test(test_linears),
-        cmocka_unit_test(test_attention), cmocka_unit_test(test_group_norm)};
+        cmocka_unit_test(test_weight_gradients), cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_group_norm)};
     host = stub_host_new();
     stub_set_threads(host, 2);
     int e = cmocka_run_group_tests(tests, NULL, NULL);
