@@ -5,7 +5,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "error.h"
 #include "kernels/half.h"
@@ -15,7 +14,6 @@
 // shapes asks the system for memory once and touches pages that are mapped already.
 struct block {
     struct block *next;
-    unsigned uses;
 };
 static struct {
     pthread_mutex_t lock;
@@ -48,45 +46,21 @@ static void pool_trim(void)  // under the lock
     pool.cached = 0;
 }
 
-enum { HUGE_PAGE = 2 << 20 };
-
-static void *block_new(size_t size)
-{
-    void *p;
-    return posix_memalign(&p, size >= 2 * HUGE_PAGE ? HUGE_PAGE : 64, size) ? NULL : p;
-}
-
-// A large block that comes by again and again, as those of a net's layers do, is worth huge pages:
-// looking up their addresses takes a tenth of the time of a sampling step. One that is used once or
-// twice, as that of a photo is, is not, since fresh huge pages can take long to be found. What was
-// in it is lost, which nobody asks of a block just taken.
-static void block_renew(void *p, size_t size, unsigned uses)
-{
-    enum { USES = 8 };
-#ifdef MADV_HUGEPAGE
-    size_t whole = size / HUGE_PAGE * HUGE_PAGE;
-    if (size >= 2 * HUGE_PAGE && uses == USES && !madvise(p, whole, MADV_HUGEPAGE))
-        (void)madvise(p, whole, MADV_DONTNEED);  // to be had anew, as huge ones
-#endif
-}
-
-// *uses: how often the block was taken before.
-static void *pool_take(size_t size, int index, unsigned *uses)
+static void *pool_take(size_t size, int index)
 {
     void *p = NULL;
-    *uses = 0;
     pthread_mutex_lock(&pool.lock);
     struct block *b = pool.free[index];
     if (b) {
         pool.free[index] = b->next;
         pool.cached -= size;
-        *uses = b->uses;
         p = b;
     } else {
         if (pool.limit && pool.used + pool.cached + size > pool.limit)
             pool_trim();
         if (!pool.limit || pool.used + size <= pool.limit)
-            p = block_new(size);
+            if (posix_memalign(&p, 64, size))
+                p = NULL;
     }
     if (p) {
         pool.used += size;
@@ -94,19 +68,16 @@ static void *pool_take(size_t size, int index, unsigned *uses)
             pool.peak = pool.used;
     }
     pthread_mutex_unlock(&pool.lock);
-    if (p)
-        block_renew(p, size, *uses);
     return p;
 }
 
-static void pool_give(void *p, size_t size, unsigned uses)
+static void pool_give(void *p, size_t size)
 {
     int index = 0;
     block_class(size, &index);
     pthread_mutex_lock(&pool.lock);
     struct block *b = p;
     b->next = pool.free[index];
-    b->uses = uses + 1;
     pool.free[index] = b;
     pool.used -= size;
     pool.cached += size;
@@ -224,7 +195,7 @@ int tensor_host_room(struct tensor *t)
     int index;
     size_t bytes = tensor_bytes(&t->t);
     t->block = block_class(bytes, &index);
-    t->t.data = t->block ? pool_take(t->block, index, &t->block_uses) : NULL;
+    t->t.data = t->block ? pool_take(t->block, index) : NULL;
     if (t->t.data)
         return KILN_OK;
     t->block = 0;
@@ -235,7 +206,7 @@ int tensor_host_room(struct tensor *t)
 void tensor_host_drop(struct tensor *t)
 {
     if (t->block)
-        pool_give(t->t.data, t->block, t->block_uses);
+        pool_give(t->t.data, t->block);
     if (t->release)
         t->release(t->owner);
     t->release = NULL;

@@ -21,7 +21,6 @@ struct tensor {
     void (*release)(void *);
     void *owner;
     size_t block;         // bytes of host memory taken from the pool
-    unsigned block_uses;  // how often that was taken before
     struct block *room;   // memory of the device; NULL: none
     struct arena *arena;  // of the graph that this was made in; NULL: none
     unsigned born;        // after how many graphs
