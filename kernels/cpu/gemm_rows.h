@@ -91,12 +91,19 @@ static void finish(const struct epilogue *e, const float *c, int64_t c_row, cons
         VM_FOR_ACT(e->act, finish_as, e, c, c_row, at, rows, columns, 0)
 }
 
+// In parts, which are short sums each: one of thousands of rows loses a digit.
 static void add_rows(const float *x, int64_t rows, int64_t columns, float *sum)
 {
+    enum { PART = 64 };
     for (int64_t j = 0; j < columns; j += LANES) {
         vec total = v_load(sum + j, columns - j);
-        for (int64_t i = 0; i < rows; i++)
-            total = v_add(total, v_load(x + i * columns + j, columns - j));
+        for (int64_t first = 0; first < rows; first += PART) {
+            int64_t end = rows - first < PART ? rows : first + PART;
+            vec part = v_set(0);
+            for (int64_t i = first; i < end; i++)
+                part = v_add(part, v_load(x + i * columns + j, columns - j));
+            total = v_add(total, part);
+        }
         v_store(sum + j, columns - j, total);
     }
 }
