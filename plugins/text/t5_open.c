@@ -273,6 +273,11 @@ int t5_open(struct t5 *s)
     snprintf(base, sizeof(base), "%s", found ? found : name);
     snprintf(encoder, sizeof(encoder), "%s%s", base,
              exists(base, "text_encoder") ? "/text_encoder" : "");
+    if (found && !exists(encoder, "config.json"))
+        return kiln_fail(&s->base, KILN_ERR_IO,
+                         "%.300s: neither a pipeline's folder nor its text_encoder/, with a "
+                         "config.json",
+                         base);
     snprintf(s->where, sizeof(s->where), "%.200s", encoder);
     int e = w->open(h, encoder, &s->file);  // says so where there is nothing
     if (e)

@@ -98,8 +98,10 @@ broken() {
 }
 
 @test "folders that do not fit together" {
-    mkdir broken
-    broken "a folder without weights" # and puts a good one in its place
+    mkdir -p broken/unet # as people have of a net whose text encoder they did not fetch
+    touch broken/{model_index.json,unet/config.json}
+    broken "t5: broken: neither a pipeline's folder nor its text_encoder/, with a config.json"
+    # which puts a good one in its place
     sed -i 's/"d_ff": 56/"d_ff": 57/' broken/text_encoder/config.json
     broken "DenseReluDense.wi_0.weight' is [56,32], but config.json says [57,32]"
     sed -i 's/"num_layers": 3/"num_layers": 4/' broken/text_encoder/config.json
