@@ -71,6 +71,13 @@ first=(embeddings prompts.pth ! if-unet I)
     as named
 }
 
+# Its list is that of lambda_min_clipped, -5.1 in scheduler_config.json.
+@test "stage I as IFPipeline walks with DPMSolverMultistepScheduler" {
+    walk 19 randn 1x3x16x16 ! "${first[@]}" ! prompt "a pencil" ! cfg 7 ! threshold ! trace ! \
+        dpmpp timesteps=995,871,746,622,498,373,249,124
+    as solver
+}
+
 @test "stage II as IFSuperResolutionPipeline walks" {
     walk 5 load low-second.st ! embeddings prompts.pth ! if-unet II ! prompt "a rocket ship" ! randn ! \
         cfg 4 ! threshold ! trace ! ddpm 6

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from common import BARS, TESTS, embedded, folder, load, save
 from diffusers import (
     DDPMScheduler,
+    DPMSolverMultistepScheduler,
     IFImg2ImgPipeline,
     IFImg2ImgSuperResolutionPipeline,
     IFInpaintingPipeline,
@@ -89,6 +90,10 @@ def pipelines():
     keep("named", run(p, 14, ["a photo of a man"], height=16, width=16, guidance_scale=7.0,
                       timesteps=[999, 800, 799, 600, 599, 500, 400, 399, 377, 355, 333, 311, 288, 266,
                                  244, 222, 200, 199, 177, 155, 133, 111, 88, 66, 44, 22, 0]), [7, 14])
+    p.scheduler = DPMSolverMultistepScheduler.from_config(p.scheduler.config)
+    keep("solver", run(p, 19, ["a pencil"], height=16, width=16, num_inference_steps=8, guidance_scale=7.0),
+         [1, 2, 5])
+    assert p.scheduler.timesteps.tolist() == [995, 871, 746, 622, 498, 373, 249, 124]
 
     low = picture(5, 1, 3, 16, 16)
     OUT["second.low"] = low
