@@ -85,11 +85,13 @@ int winograd_walk_next(struct winograd_walk *w)
     return 1;
 }
 
-int64_t winograd_block(int64_t bytes, int64_t room, int64_t tiles)
+int64_t winograd_block(int64_t bytes, int64_t room, int64_t tiles, int64_t rows)
 {
     enum { LEAST = 24, MOST = 56 };
     int64_t block = room / bytes;
     block = block < LEAST ? LEAST : smaller(block, MOST);
+    if (block > rows && tiles > 2 * block)
+        block -= block % rows;
     return smaller(block, tiles);
 }
 
@@ -278,8 +280,9 @@ static void size_blocks(struct winograd_job *job)
     if (!apart)
         in = out = in > out ? in : out;
     int64_t bytes = cells * (apart ? in + out : in) * (int64_t)sizeof(float);
-    job->block = p->transformed ? winograd_block(bytes, apart ? BYTES_APART : BYTES, tiles)
-                                : winograd_shared_block(bytes, tiles);
+    job->block = p->transformed
+                     ? winograd_block(bytes, apart ? BYTES_APART : BYTES, tiles, p->kind->isa->rows)
+                     : winograd_shared_block(bytes, tiles);
     // Cells lie an odd number of cache lines apart.
     job->in_step = round_up(job->block * in, 32) + 16;
     job->out_step = round_up(job->block * out, 32) + 16;

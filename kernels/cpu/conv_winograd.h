@@ -51,8 +51,9 @@ void winograd_transform_in(const struct winograd_isa *w, const struct winograd_g
                            int64_t row, int64_t step);
 
 // How many tiles go through together, of bytes each, so that they stay in room bytes of the second
-// level cache: enough of them that products are worth loading their weights.
-int64_t winograd_block(int64_t bytes, int64_t room, int64_t tiles);
+// level cache: enough of them that products are worth loading their weights; where there are many,
+// a multiple of rows.
+int64_t winograd_block(int64_t bytes, int64_t room, int64_t tiles, int64_t rows);
 
 // A call. A block of tiles has its in_step * cells floats of transformed inputs, and its sums.
 struct winograd_job {

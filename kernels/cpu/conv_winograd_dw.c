@@ -108,7 +108,7 @@ static int run_grad(struct grad_job *job)
     job->grid = winograd_grid(job->winograd->m, d->n, d->oh, d->ow);
     int64_t tile = job->cells * (job->depth + job->width) * (int64_t)sizeof(float);
     enum { BYTES = 640 << 10 };
-    job->block = winograd_block(tile, BYTES, job->grid.tiles);
+    job->block = winograd_block(tile, BYTES, job->grid.tiles, 1);
     job->blocks = (job->grid.tiles + job->block - 1) / job->block;
     job->parts = conv_grad_parts(d, job->blocks);
     job->x_step = round_up(job->block * job->depth, 32) + 16;
