@@ -78,22 +78,46 @@ def mnist_step(bench):
     close(workers)
 
 
-def sample_chain(bench, digits, steps):
+def sample_chain(bench, digits, steps, *hook):
     return ["randn", f"{digits}x1x28x28", "!", "mnist-unet", "mnist-class", "!", "prompt",
-            *"0123456789", "!", "cfg", "5", "!", "ddpm", str(steps), "!", "save",
+            *"0123456789", "!", "cfg", "5", "!", *hook, "ddpm", str(steps), "!", "save",
             os.path.join(bench.work, "sample.safetensors")]
+
+
+def steps_side(bench, chain, options=(), threads=None):
+    """The times of the steps of a run but the first, by a hook in the chain: bench-steps LOG."""
+    log = os.path.join(bench.work, "steps.txt")
+
+    def side():
+        if not os.path.exists(os.path.join(bench.cache, "bench-steps.so")):
+            raise Missing("no plugin that times steps")
+        open(log, "w").close()
+        _, memory = kiln_side(bench, chain("bench-steps", log, "!"), 1,
+                              ("-P", bench.cache, *options), threads)()
+        with open(log, encoding="ascii") as f:
+            return [float(line) for line in f], memory
+    return side
+
+
+def sample_side(bench, steps, options=(), threads=None):
+    """A step of a run on average."""
+    side = steps_side(bench, lambda *hook: sample_chain(bench, 40, steps, *hook), options, threads)
+
+    def mean():
+        seconds, memory = side()
+        return sum(seconds) / len(seconds), memory
+    return mean
 
 
 def mnist_sample(bench):
     """class sampling: 40 digits with guidance, per step"""
     steps = 30 if bench.quick else 300
-    chain = sample_chain(bench, 40, steps)
-    sides = {name: kiln_side(bench, chain, steps, options)
+    sides = {name: sample_side(bench, steps, options)
              for name, options in precisions(bench).items() if name != "kiln exact"}
     torch, workers = torch_sides(bench, "mnist-sample", {"steps": steps, "repeats": 1})
     rounds = 2
     yield Row(f"40 digits, guidance, per step of {steps}", in_turn(rounds, {**sides, **torch}),
-              80 * 68.3e9 / 128, "kiln: with start and loading")
+              80 * 68.3e9 / 128)
     close(workers)
 
 
@@ -134,8 +158,6 @@ def if_side(bench, name, shape, before, options=(), threads=None):
     """A call of a net of DeepFloyd IF: the steps of a run but the first."""
     if "if-unet" not in bench.nodes:
         raise Missing("this kiln has no if-unet")
-    if not os.path.exists(os.path.join(bench.cache, "bench-steps.so")):
-        raise Missing("no plugin that times steps")
     steps = 3 if bench.quick else 5
     folder = os.path.join(bench.cache, name)
     run([sys.executable, os.path.join(HERE, "if_nets.py"), name, bench.cache])
@@ -145,19 +167,12 @@ def if_side(bench, name, shape, before, options=(), threads=None):
     save_file({p: numpy.random.default_rng(0).standard_normal((77, 4096), numpy.float32)
                for p in ("", "a photo")}, prompts)
 
-    log = os.path.join(bench.work, "steps.txt")
     times = ",".join(str(900 - 30 * i) for i in range(steps + 1))
-    chain = [*before, "embeddings", prompts, "!", "if-unet", folder, "!", "prompt", "a photo", "!",
-             "randn", f"size={shape}", "!", "cfg", "7", "!", "bench-steps", log, "!", "ddpm",
-             f"timesteps={times}", f"to={900 - 30 * steps}", "!", "save",
-             os.path.join(bench.work, "if.safetensors")]
-
-    def side():
-        open(log, "w").close()
-        _, memory = kiln_side(bench, chain, 1, ("-P", bench.cache, *options), threads)()
-        with open(log, encoding="ascii") as f:
-            return [float(line) for line in f], memory
-    return side
+    return steps_side(bench, lambda *hook: [
+        *before, "embeddings", prompts, "!", "if-unet", folder, "!", "prompt", "a photo", "!",
+        "randn", f"size={shape}", "!", "cfg", "7", "!", *hook, "ddpm", f"timesteps={times}",
+        f"to={900 - 30 * steps}", "!", "save", os.path.join(bench.work, "if.safetensors")],
+        options, threads)
 
 
 def if_call(bench, name, operations, shape, before):
@@ -253,8 +268,8 @@ def scaling(bench):
         raise Missing("there is one processor")
     yield by_threads(bench, "MNIST training step", lambda n: step_side(bench, 4, (), n))
     steps = 10 if bench.quick else 50
-    yield by_threads(bench, f"40 digits, guidance, per step of {steps}", lambda n: kiln_side(
-        bench, sample_chain(bench, 40, steps), steps, (), n))
+    yield by_threads(bench, f"40 digits, guidance, per step of {steps}", lambda n: sample_side(
+        bench, steps, (), n))
     photo_chain = ["load", bench.photo(), "!", "blur", "2", "!", "save",
                    os.path.join(bench.work, "photo-out.jpg")]
     yield by_threads(bench, "photo blurred, JPEG to JPEG",
