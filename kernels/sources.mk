@@ -24,8 +24,8 @@ kernels_amx_sources = \
 
 # The backend of CUDA: compiled by nvcc for the GPU, and by a C++ compiler for the tests.
 cuda_units = \
-	kernels/cuda/attention.cu kernels/cuda/attention_half.cu kernels/cuda/elementwise.cu \
-	kernels/cuda/group_norm.cu kernels/cuda/image.cu kernels/cuda/init.cu \
+	kernels/cuda/attention.cu kernels/cuda/attention_half.cu kernels/cuda/batch_norm.cu \
+	kernels/cuda/elementwise.cu kernels/cuda/group_norm.cu kernels/cuda/image.cu kernels/cuda/init.cu \
 	kernels/cuda/layout.cu kernels/cuda/matrix.cu kernels/cuda/matrix_grad.cu \
 	kernels/cuda/norm.cu kernels/cuda/pipelined.cu kernels/cuda/random.cu \
 	kernels/cuda/resize.cu kernels/cuda/train.cu

@@ -117,6 +117,36 @@ template <class Body> int for_each(const kiln_host *h, int64_t n, const Body &bo
     return launch(h, blocks_of(n, each<Body>::threads), each<Body>{n, body});
 }
 
+// How many, their mean, and the sum of squares about it.
+struct moments {
+    float count, mean, squares;
+};
+
+// The moments of n parts together; the first one is not empty.
+template <class Part> ON_DEVICE moments together(int n, const Part &part)
+{
+    moments all = {0, 0, 0};
+    const float pivot = part(0).mean;
+    for (int i = 0; i < n; i++) {
+        const moments m = part(i);
+        all.count += m.count;
+        all.mean = multiply_add(m.count, m.mean - pivot, all.mean);
+    }
+    all.mean = pivot + all.mean / all.count;
+    for (int i = 0; i < n; i++) {
+        const moments m = part(i);
+        const float d = m.mean - all.mean;
+        all.squares += multiply_add(m.count * d, d, m.squares);
+    }
+    return all;
+}
+
+// How many of n things thread `lane` of `lanes` has, that takes each lanes-th of them.
+ON_DEVICE int share(int n, int lane, int lanes)
+{
+    return (n - lane + lanes - 1) / lanes;
+}
+
 // Sums over rows of columns [rows,c] of what body.at(row, column) gives, up to two sums at once,
 // the second into out2 if that is not NULL: chunks of rows first, whose number depends on rows
 // alone, then their sums in double, in order. finish(column, sum, sum2) takes them.
@@ -158,18 +188,35 @@ template <class Body> struct column_chunks {
     }
 };
 
+// The chunks of eight columns: each of 32 threads adds some, then one adds what they have.
 template <class Finish> struct column_ends {
+    static constexpr int threads = 256, columns = 8, lanes = threads / columns;
     Finish finish;
     const float *part;
     int64_t chunks, c;
-    ON_DEVICE void at(int64_t k) const
+    ON_DEVICE void block(int64_t index) const
     {
-        double sum = 0, sum2 = 0;
-        for (int64_t i = 0; i < chunks; i++) {
-            sum += (double)part[i * 2 * c + k];
-            sum2 += (double)part[(i * 2 + 1) * c + k];
+        SHARED double sums[2][lanes][columns];
+        THREADS(t)
+        {
+            const int64_t k = index * columns + t % columns;
+            double sum = 0, sum2 = 0;
+            for (int64_t i = t / columns; k < c && i < chunks; i += lanes) {
+                sum += (double)part[i * 2 * c + k];
+                sum2 += (double)part[(i * 2 + 1) * c + k];
+            }
+            sums[0][t / columns][t % columns] = sum;
+            sums[1][t / columns][t % columns] = sum2;
         }
-        finish.at(k, sum, sum2);
+        THREADS(t)
+        if (t < columns && index * columns + t < c) {
+            double sum = 0, sum2 = 0;
+            for (int i = 0; i < lanes; i++) {
+                sum += sums[0][i][t];
+                sum2 += sums[1][i][t];
+            }
+            finish.at(index * columns + t, sum, sum2);
+        }
     }
 };
 
@@ -183,7 +230,9 @@ int sum_columns(const kiln_host *h, const kiln_tensor *near, int64_t rows, int64
     int err = part.err;
     err = err ? err
               : launch(h, chunks * blocks, column_chunks<Body>{body, rows, c, blocks, part.get()});
-    return err ? err : for_each(h, c, column_ends<Finish>{finish, part.get(), chunks, c});
+    return err ? err
+               : launch(h, blocks_of(c, column_ends<Finish>::columns),
+                        column_ends<Finish>{finish, part.get(), chunks, c});
 }
 
 ON_DEVICE float act_value(int act, float x)
@@ -249,6 +298,7 @@ void cuda_layout(kiln_ops *ops);
 void cuda_elementwise(kiln_ops *ops);
 void cuda_norm(kiln_ops *ops);
 void cuda_group_norm(kiln_ops *ops);
+void cuda_batch_norm(kiln_ops *ops);
 void cuda_matrix(kiln_ops *ops, int precision);
 void cuda_matrix_grad(kiln_ops *ops, int precision);
 void cuda_attention(kiln_ops *ops);

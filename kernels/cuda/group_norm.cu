@@ -113,36 +113,6 @@ template <class T> struct small_norm {
 
 // ---- by rows ------------------------------------------------------------------------------------
 
-// How many, their mean, and the sum of squares about it.
-struct moments {
-    float count, mean, squares;
-};
-
-// The moments of n parts together; the first one is not empty.
-template <class Part> ON_DEVICE moments together(int n, const Part &part)
-{
-    moments all = {0, 0, 0};
-    const float pivot = part(0).mean;
-    for (int i = 0; i < n; i++) {
-        const moments m = part(i);
-        all.count += m.count;
-        all.mean = multiply_add(m.count, m.mean - pivot, all.mean);
-    }
-    all.mean = pivot + all.mean / all.count;
-    for (int i = 0; i < n; i++) {
-        const moments m = part(i);
-        const float d = m.mean - all.mean;
-        all.squares += multiply_add(m.count * d, d, m.squares);
-    }
-    return all;
-}
-
-// How many of n things thread `lane` of `lanes` has, that takes each lanes-th of them.
-ON_DEVICE int share(int n, int lane, int lanes)
-{
-    return (n - lane + lanes - 1) / lanes;
-}
-
 // Blocks of a map: `chunks` times some rows, `slabs` times some whole groups, whose channels come
 // by eight.
 template <class T> struct cut_map {

@@ -15,6 +15,7 @@ struct tables {
             cuda_elementwise(&ops[p]);
             cuda_norm(&ops[p]);
             cuda_group_norm(&ops[p]);
+            cuda_batch_norm(&ops[p]);
             cuda_matrix(&ops[p], p);
             cuda_matrix_grad(&ops[p], p);
             cuda_attention(&ops[p]);
