@@ -326,13 +326,7 @@ static int linears(const kiln_host *h, int n, const kiln_packed *const *w, const
             return c.code;
         made[i] = p->made;
     }
-    const kiln_ops *ops = ops_of(&c);
-    if (ops->linears)
-        return ops->linears(h, n, made, x, bias, act, out);
-    int e = KILN_OK;
-    for (int i = 0; i < n && !e; i++)
-        e = ops->linear(h, made[i], x, bias[i], act, NULL, out[i]);
-    return e;
+    return ops_of(&c)->linears(h, n, made, x, bias, act, out);
 }
 
 static int linear_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout,

@@ -113,13 +113,7 @@ static int adams(const kiln_host *h, int n, const kiln_tensor *const *grad, cons
     for (int i = 0; i < n; i++)
         if (!check_adam(&c, grad[i], rate, value[i], m[i], v[i]))
             return c.code;
-    const kiln_ops *ops = ops_of(&c);
-    if (ops->adams)
-        return ops->adams(h, n, grad, rate, beta1, beta2, eps, value, m, v);
-    int e = KILN_OK;
-    for (int i = 0; i < n && !e; i++)
-        e = ops->adam(h, grad[i], rate, beta1, beta2, eps, value[i], m[i], v[i]);
-    return e;
+    return ops_of(&c)->adams(h, n, grad, rate, beta1, beta2, eps, value, m, v);
 }
 
 void ops_check_train(kiln_ops *ops)

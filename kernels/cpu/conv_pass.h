@@ -118,6 +118,8 @@ int matrix_conv(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
                 kiln_tensor *out);
 int matrix_linear(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
                   const kiln_tensor *bias, int act, const kiln_tensor *add, kiln_tensor *out);
+int matrix_linears(const kiln_host *h, int n, const kiln_packed *const *w, const kiln_tensor *x,
+                   const kiln_tensor *const *bias, int act, kiln_tensor *const *out);
 int matrix_back(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout, kiln_tensor *dx);
 int matrix_conv_dw(const kiln_host *h, const struct matrix_kind *kind, const kiln_conv *conv,
                    const kiln_tensor *x, const kiln_tensor *dout, kiln_tensor *dw,

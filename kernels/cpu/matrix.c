@@ -180,6 +180,15 @@ int matrix_linear(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x
     return run(h, w, &pass, bias, add, out);
 }
 
+int matrix_linears(const kiln_host *h, int n, const kiln_packed *const *w, const kiln_tensor *x,
+                   const kiln_tensor *const *bias, int act, kiln_tensor *const *out)
+{
+    int e = KILN_OK;
+    for (int i = 0; i < n && !e; i++)
+        e = matrix_linear(h, w[i], x, bias[i], act, NULL, out[i]);
+    return e;
+}
+
 int matrix_back(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout, kiln_tensor *dx)
 {
     struct conv_pass pass = map_pass(dout, dx);

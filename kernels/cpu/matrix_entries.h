@@ -9,6 +9,7 @@ static inline void matrix_init_common(kiln_ops *ops)
     ops->pack_free = matrix_pack_free;
     ops->conv = matrix_conv;
     ops->linear = matrix_linear;
+    ops->linears = matrix_linears;
     ops->conv_dx = matrix_back;
     ops->linear_dx = matrix_back;
 }

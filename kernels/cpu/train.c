@@ -308,10 +308,21 @@ static int adam(const kiln_host *h, const kiln_tensor *grad, const kiln_tensor *
     return each(h, kiln_numel(value), grain_of(1), adam_chunk, &job);
 }
 
+static int adams(const kiln_host *h, int n, const kiln_tensor *const *grad, const kiln_tensor *rate,
+                 double beta1, double beta2, double eps, kiln_tensor *const *value,
+                 kiln_tensor *const *m, kiln_tensor *const *v)
+{
+    int e = KILN_OK;
+    for (int i = 0; i < n && !e; i++)
+        e = adam(h, grad[i], rate, beta1, beta2, eps, value[i], m[i], v[i]);
+    return e;
+}
+
 void CPU(train_init)(kiln_ops *ops)
 {
     ops->batch_norm_grad = batch_norm_grad;
     ops->affine_grad = affine_grad;
     ops->mse = mse;
     ops->adam = adam;
+    ops->adams = adams;
 }

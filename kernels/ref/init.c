@@ -15,6 +15,7 @@ void kernels_init_ref(kiln_ops *ops)
         .pack_free = ref_pack_free,
         .conv = ref_conv,
         .linear = ref_linear,
+        .linears = ref_linears,
         .attention = ref_attention,
         .group_norm = ref_group_norm,
         .layer_norm = ref_layer_norm,
@@ -44,5 +45,6 @@ void kernels_init_ref(kiln_ops *ops)
         .avg_pool_grad = ref_avg_pool_grad,
         .mse = ref_mse,
         .adam = ref_adam,
+        .adams = ref_adams,
     };
 }

@@ -45,6 +45,15 @@ int ref_linear(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
     return h->parallel_for(h, kiln_numel(x) / w->in, 16, linear_rows, &job);
 }
 
+int ref_linears(const kiln_host *h, int n, const kiln_packed *const *w, const kiln_tensor *x,
+                const kiln_tensor *const *bias, int act, kiln_tensor *const *out)
+{
+    int e = KILN_OK;
+    for (int i = 0; i < n && !e; i++)
+        e = ref_linear(h, w[i], x, bias[i], act, NULL, out[i]);
+    return e;
+}
+
 int ref_linear_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout,
                   kiln_tensor *dx)
 {

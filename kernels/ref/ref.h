@@ -75,6 +75,8 @@ int ref_conv_dw(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *x,
                 const kiln_tensor *dout, kiln_tensor *dw, kiln_tensor *dbias);
 int ref_linear(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
                const kiln_tensor *bias, int act, const kiln_tensor *add, kiln_tensor *out);
+int ref_linears(const kiln_host *h, int n, const kiln_packed *const *w, const kiln_tensor *x,
+                const kiln_tensor *const *bias, int act, kiln_tensor *const *out);
 int ref_linear_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout,
                   kiln_tensor *dx);
 int ref_linear_dw(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *dout,
@@ -133,5 +135,8 @@ int ref_mse(const kiln_host *h, const kiln_tensor *y, const kiln_tensor *target,
             kiln_tensor *dy);
 int ref_adam(const kiln_host *h, const kiln_tensor *grad, const kiln_tensor *rate, double beta1,
              double beta2, double eps, kiln_tensor *value, kiln_tensor *m, kiln_tensor *v);
+int ref_adams(const kiln_host *h, int n, const kiln_tensor *const *grad, const kiln_tensor *rate,
+              double beta1, double beta2, double eps, kiln_tensor *const *value,
+              kiln_tensor *const *m, kiln_tensor *const *v);
 
 #endif

@@ -154,3 +154,12 @@ int ref_adam(const kiln_host *h, const kiln_tensor *grad, const kiln_tensor *rat
     }
     return KILN_OK;
 }
+
+int ref_adams(const kiln_host *h, int n, const kiln_tensor *const *grad, const kiln_tensor *rate,
+              double beta1, double beta2, double eps, kiln_tensor *const *value,
+              kiln_tensor *const *m, kiln_tensor *const *v)
+{
+    for (int i = 0; i < n; i++)
+        ref_adam(h, grad[i], rate, beta1, beta2, eps, value[i], m[i], v[i]);
+    return KILN_OK;
+}
