@@ -1,4 +1,4 @@
-// Batch norm in training. SPDX-License-Identifier: MIT
+// Batch norm. SPDX-License-Identifier: MIT
 #include "kernels/cuda/cuda.h"
 
 namespace
@@ -104,7 +104,7 @@ template <class T> struct set_statistics {
 
 template <class T> struct normalise {
     const T *x;
-    const float *saved, *rest, *gamma, *beta;
+    const float *mean, *rest, *var, *gamma, *beta;  // rest: of the mean, or NULL
     T *out;
     int64_t c;
     float eps;
@@ -112,10 +112,23 @@ template <class T> struct normalise {
     ON_DEVICE void at(int64_t i) const
     {
         int64_t k = i % c;
-        float y = (to_float(x[i]) - saved[k] - rest[k]) / sqrtf(saved[c + k] + eps);
+        float d = to_float(x[i]) - mean[k];
+        float y = (rest ? d - rest[k] : d) / sqrtf(var[k] + eps);
         to(out[i], act_value(act, multiply_add(y, gamma[k], beta[k])));
     }
 };
+
+int batch_norm(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *mean,
+               const kiln_tensor *var, float eps, const kiln_tensor *gamma, const kiln_tensor *beta,
+               int act, kiln_tensor *out)
+{
+    return by_type(x, [&](auto type) {
+        typedef decltype(type) T;
+        return for_each(h, kiln_numel(x),
+                        normalise<T>{data<T>(x), f32(mean), nullptr, f32(var), f32(gamma),
+                                     f32(beta), data<T>(out), last(x), eps, act});
+    });
+}
 
 int batch_norm_train(const kiln_host *h, const kiln_tensor *x, float eps, float momentum,
                      const kiln_tensor *gamma, const kiln_tensor *beta, int act, kiln_tensor *mean,
@@ -139,8 +152,8 @@ int batch_norm_train(const kiln_host *h, const kiln_tensor *x, float eps, float 
                                              rest.get(), rows, c, (double)momentum});
         return err ? err
                    : for_each(h, rows * c,
-                              normalise<T>{in, f32(saved), rest.get(), f32(gamma), f32(beta),
-                                           data<T>(out), c, eps, act});
+                              normalise<T>{in, f32(saved), rest.get(), f32(saved) + c, f32(gamma),
+                                           f32(beta), data<T>(out), c, eps, act});
     });
 }
 
@@ -220,6 +233,7 @@ int batch_norm_grad(const kiln_host *h, const kiln_tensor *x, const kiln_tensor 
 
 void cuda_batch_norm(kiln_ops *ops)
 {
+    ops->batch_norm = batch_norm;
     ops->batch_norm_train = batch_norm_train;
     ops->batch_norm_grad = batch_norm_grad;
 }

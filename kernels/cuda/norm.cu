@@ -71,38 +71,10 @@ int rms_norm(const kiln_host *h, const kiln_tensor *x, float eps, const kiln_ten
     });
 }
 
-template <class T> struct batch_norm_body {
-    const T *x;
-    const float *mean, *var, *gamma, *beta;
-    T *out;
-    int64_t c;
-    float eps;
-    int act;
-    ON_DEVICE void at(int64_t i) const
-    {
-        int64_t k = i % c;
-        float y = (to_float(x[i]) - mean[k]) / sqrtf(var[k] + eps);
-        to(out[i], act_value(act, multiply_add(y, gamma[k], beta[k])));
-    }
-};
-
-int batch_norm(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *mean,
-               const kiln_tensor *var, float eps, const kiln_tensor *gamma, const kiln_tensor *beta,
-               int act, kiln_tensor *out)
-{
-    return by_type(x, [&](auto type) {
-        typedef decltype(type) T;
-        return for_each(h, kiln_numel(x),
-                        batch_norm_body<T>{data<T>(x), f32(mean), f32(var), f32(gamma), f32(beta),
-                                           data<T>(out), last(x), eps, act});
-    });
-}
-
 }  // namespace
 
 void cuda_norm(kiln_ops *ops)
 {
     ops->layer_norm = layer_norm;
     ops->rms_norm = rms_norm;
-    ops->batch_norm = batch_norm;
 }
