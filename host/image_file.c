@@ -133,7 +133,7 @@ static inline __attribute__((always_inline)) void quantise_plane(const float *in
     const double most = bits == 16 ? 65535 : 255;
     for (int64_t x = 0; x < w; x += SIDE_BY_SIDE) {
         int64_t n = w - x < SIDE_BY_SIDE ? w - x : SIDE_BY_SIDE;
-        float some[SIDE_BY_SIDE];
+        float some[SIDE_BY_SIDE] = {0};
         int32_t q[SIDE_BY_SIDE];
         memcpy(some, in + x, (size_t)n * sizeof(float));
         quantise(some, lo, range, exact, most, q);

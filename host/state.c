@@ -374,14 +374,15 @@ static int range_chunk(void *ctx, int64_t begin, int64_t end, int64_t chunk)
     const struct range_job *j = ctx;
     const double lo = j->lo, scale = j->scale, to_lo = j->to_lo;
     (void)chunk;
-    for (; end - begin >= SIDE_BY_SIDE; begin += SIDE_BY_SIDE) {
-        float y[SIDE_BY_SIDE];
+    for (; begin < end; begin += SIDE_BY_SIDE) {
+        size_t size =
+            (size_t)(end - begin < SIDE_BY_SIDE ? end - begin : SIDE_BY_SIDE) * sizeof(float);
+        float v[SIDE_BY_SIDE] = {0};
+        memcpy(v, j->x + begin, size);
         for (int k = 0; k < SIDE_BY_SIDE; k++)
-            y[k] = (float)(to_lo + ((double)j->x[begin + k] - lo) * scale);
-        memcpy(j->y + begin, y, sizeof(y));
+            v[k] = (float)(to_lo + ((double)v[k] - lo) * scale);
+        memcpy(j->y + begin, v, size);
     }
-    for (; begin < end; begin++)
-        j->y[begin] = (float)(to_lo + ((double)j->x[begin] - lo) * scale);
     return KILN_OK;
 }
 

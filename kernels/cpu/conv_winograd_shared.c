@@ -39,7 +39,7 @@ static int pass_in(void *ctx, int64_t begin, int64_t end, int64_t chunk)
 // Items are (row of cells, panel): the products of all tiles with the weights of a row of cells,
 // over all channels at once, so that inputs come from the third level cache in long rows and sums
 // are written once. In pieces of channels that let more cells or panels stay in the second level
-// cache, inputs would come by less often, but in short rows, and take a quarter longer.
+// cache, inputs would come by less often, but in short rows, and take longer.
 static int pass_products(void *ctx, int64_t begin, int64_t end, int64_t chunk)
 {
     const struct block *b = ctx;

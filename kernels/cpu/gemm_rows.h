@@ -53,8 +53,7 @@ static void finish_sums(const struct epilogue *e, const float *c, int64_t c_row,
         }
 }
 
-// Sums without anything to add are activated before they go out, in a loop without a branch: half
-// the time, where rows are not streamed.
+// Sums without anything to add are activated before they go out, in a loop without a branch.
 VM_INLINE void finish_alone(const struct epilogue *e, const float *c, int64_t c_row,
                             const int64_t *at, int64_t rows, int64_t columns, int act)
 {
