@@ -41,7 +41,8 @@ tests_cuda_test_fragments_LDADD = tests/cuda/fragments.emulated.o $(CMOCKA_LIBS)
 tests/cuda/fragments.emulated.o: $(cuda_headers) tests/cuda/warps.h tests/cuda/fragments.h
 EXTRA_DIST += tests/cuda/fragments.cu tests/cuda/warps.h
 bats_tests += tests/cuda/device.bats
-bats_tests += tests/cuda/calls.bats tests/cuda/chains.bats tests/cuda/graphs.bats tests/cuda/if.bats tests/cuda/training.bats
+bats_tests += tests/cuda/calls.bats tests/cuda/chains.bats tests/cuda/graphs.bats tests/cuda/if.bats
+bats_tests += tests/cuda/memory.bats tests/cuda/training.bats
 EXTRA_DIST += tests/cuda/device.bash tests/cuda/check-gpu-long.bats
 long_tests += tests/cuda/check-gpu-long.bats
 
