@@ -71,53 +71,66 @@ static kiln_tensor *flatten(struct run *r, const kiln_tensor *x)
 }
 
 // t / T, as the net was trained on.
-static kiln_tensor *time_input(struct net *s, struct run *r, const kiln_query *q)
+static const kiln_tensor *time_input(struct net *s, struct run *r, const kiln_query *q)
 {
     kiln_view rows;
     if (s->config.arch == ARCH_PLAIN)
         return NULL;
-    kiln_tensor *out = run_rows(r, 1);
+    kiln_tensor *out = run_typed(r, KILN_F32, 2, (const int64_t[]){r->n, 1});
     const kiln_tensor *t = view_rows(&rows, q->t);
     const double a = 1 / (double)s->config.T;
     if (!r->err)
         r->err = r->ops->combine(r->host, 1, &a, NULL, &t, out);
-    return out;
+    return run_as_map(r, out);
+}
+
+// What is said of the noise, an F32 image.
+static void head(struct net *s, struct run *r, const kiln_tensor *x, kiln_tensor *out)
+{
+    kiln_view view;
+    view_map(&view, out);
+    kiln_tensor *y = r->map_dtype == KILN_F32 ? &view.t : run_new(r, SIDE, SIDE, 1);
+    if (!r->err)
+        r->err = r->ops->conv(r->host, s->conv[HEAD], x, s->bias[HEAD], NULL, 1, KILN_ACT_NONE, y);
+    if (!r->err && y != &view.t)
+        r->err = r->host->tensor_copy(r->host, &view.t, y);
 }
 
 int net_predict(struct net *s, const kiln_query *q, kiln_tensor *out)
 {
-    struct run run = {.host = s->base.host, .ops = kiln_get_ops(&s->base), .n = q->x->shape[0]};
+    struct run run = {.host = s->base.host,
+                      .ops = kiln_get_ops(&s->base),
+                      .n = q->x->shape[0],
+                      .map_dtype = s->base.host->map_dtype};
     struct run *r = &run;
-    kiln_view image, result;
+    kiln_view view;
     const kiln_tensor *h = s->config.arch == ARCH_CLASS ? q->cond[0] : NULL;  // [n,10]
-    kiln_tensor *t = time_input(s, r, q);                                     // [n,1]
+    const kiln_tensor *t = time_input(s, r, q);                               // [n,1]
 
-    kiln_tensor *x = conv(s, r, IN_0, view_map(&image, q->x), 0);  // [n,28,28,D]
-    kiln_tensor *a0 = conv(s, r, IN_1, x, 1);                      // [n,28,28,D]
-    x = conv(s, r, DOWN1_0, a0, 0);                                // [n,14,14,D]
-    x = conv(s, r, DOWN1_1, x, 1);                                 // [n,14,14,D]
-    kiln_tensor *a1 = conv(s, r, DOWN1_2, x, 1);                   // [n,14,14,D]
-    x = conv(s, r, DOWN2_0, a1, 0);                                // [n,7,7,2D]
-    x = conv(s, r, DOWN2_1, x, 1);                                 // [n,7,7,2D]
-    kiln_tensor *a2 = conv(s, r, DOWN2_2, x, 1);                   // [n,7,7,2D]
-    x = flatten(r, a2);                                            // [n,1,1,2D]
-    x = conv(s, r, UNFLATTEN, x, 1);                               // [n,7,7,2D]
-    condition(s, r, 0, x, t, h);                                   // [n,7,7,2D]
-    x = concat(r, x, a2);                                          // [n,7,7,4D]
-    x = conv(s, r, UP1_0, x, 1);                                   // [n,14,14,D]
-    x = conv(s, r, UP1_1, x, 1);                                   // [n,14,14,D]
-    x = conv(s, r, UP1_2, x, 1);                                   // [n,14,14,D]
-    condition(s, r, 1, x, t, h);                                   // [n,14,14,D]
-    x = concat(r, x, a1);                                          // [n,14,14,2D]
-    x = conv(s, r, UP2_0, x, 1);                                   // [n,28,28,D]
-    x = conv(s, r, UP2_1, x, 1);                                   // [n,28,28,D]
-    x = conv(s, r, UP2_2, x, 1);                                   // [n,28,28,D]
-    x = concat(r, x, a0);                                          // [n,28,28,2D]
-    x = conv(s, r, OUT_0, x, 1);                                   // [n,28,28,D]
-    x = conv(s, r, OUT_1, x, 1);                                   // [n,28,28,D]
-    view_map(&result, out);
-    if (!r->err)
-        r->err = r->ops->conv(r->host, s->conv[HEAD], x, s->bias[HEAD], NULL, 1, KILN_ACT_NONE,
-                              &result.t);  // [n,28,28,1]
+    const kiln_tensor *image = run_as_map(r, view_map(&view, q->x));  // [n,28,28,1]
+    kiln_tensor *x = conv(s, r, IN_0, image, 1);                      // [n,28,28,D]
+    kiln_tensor *a0 = conv(s, r, IN_1, x, 1);                         // [n,28,28,D]
+    x = conv(s, r, DOWN1_0, a0, 0);                                   // [n,14,14,D]
+    x = conv(s, r, DOWN1_1, x, 1);                                    // [n,14,14,D]
+    kiln_tensor *a1 = conv(s, r, DOWN1_2, x, 1);                      // [n,14,14,D]
+    x = conv(s, r, DOWN2_0, a1, 0);                                   // [n,7,7,2D]
+    x = conv(s, r, DOWN2_1, x, 1);                                    // [n,7,7,2D]
+    kiln_tensor *a2 = conv(s, r, DOWN2_2, x, 1);                      // [n,7,7,2D]
+    x = flatten(r, a2);                                               // [n,1,1,2D]
+    x = conv(s, r, UNFLATTEN, x, 1);                                  // [n,7,7,2D]
+    condition(s, r, 0, x, t, h);                                      // [n,7,7,2D]
+    x = concat(r, x, a2);                                             // [n,7,7,4D]
+    x = conv(s, r, UP1_0, x, 1);                                      // [n,14,14,D]
+    x = conv(s, r, UP1_1, x, 1);                                      // [n,14,14,D]
+    x = conv(s, r, UP1_2, x, 1);                                      // [n,14,14,D]
+    condition(s, r, 1, x, t, h);                                      // [n,14,14,D]
+    x = concat(r, x, a1);                                             // [n,14,14,2D]
+    x = conv(s, r, UP2_0, x, 1);                                      // [n,28,28,D]
+    x = conv(s, r, UP2_1, x, 1);                                      // [n,28,28,D]
+    x = conv(s, r, UP2_2, x, 1);                                      // [n,28,28,D]
+    x = concat(r, x, a0);                                             // [n,28,28,2D]
+    x = conv(s, r, OUT_0, x, 1);                                      // [n,28,28,D]
+    x = conv(s, r, OUT_1, x, 1);                                      // [n,28,28,D]
+    head(s, r, x, out);                                               // [n,28,28,1]
     return run_end(r);
 }

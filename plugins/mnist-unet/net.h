@@ -79,6 +79,7 @@ struct run {
     const kiln_host *host;
     const kiln_ops *ops;
     int64_t n;
+    int map_dtype;  // of feature maps
     int err;
     kiln_live live;
 };
@@ -146,9 +147,12 @@ kiln_tensor *conv_grad(struct net *s, int conv, int which);
 kiln_tensor *fc_grad(struct net *s, int fc, int which);
 
 // run.c: tensors of a pass, and a tensor seen with another shape.
-kiln_tensor *run_new(struct run *r, int64_t h, int64_t w, int64_t c);  // [n,h,w,c]
-kiln_tensor *run_rows(struct run *r, int64_t c);                       // [n,c]
-kiln_tensor *run_statistics(struct run *r, int64_t c);                 // [2,c]
+kiln_tensor *run_typed(struct run *r, int dtype, int32_t ndim, const int64_t *shape);
+kiln_tensor *run_new(struct run *r, int64_t h, int64_t w, int64_t c);  // a map [n,h,w,c]
+kiln_tensor *run_rows(struct run *r, int64_t c);                       // as maps are, [n,c]
+kiln_tensor *run_statistics(struct run *r, int64_t c);                 // F32 [2,c]
+// x, F32, as maps are: itself, or a copy.
+const kiln_tensor *run_as_map(struct run *r, const kiln_tensor *x);
 void run_free(struct run *r, const kiln_tensor *t);
 int run_end(struct run *r);  // frees what is left, gives the error
 const kiln_tensor *view_map(kiln_view *v, const kiln_tensor *x);   // [n,1,h,w] as [n,h,w,1]

@@ -62,7 +62,7 @@ static int encode(kiln_self *self, const char *text, const kiln_tensor *emb, kil
         return e;
     for (int i = 0; i < CLASSES; i++)
         kiln_f32(t)[i] = *text == '0' + i ? 1 : 0;
-    e = h->tensor_new(h, h->device, KILN_F32, 1, t->shape, cond);
+    e = h->tensor_new(h, h->device, h->map_dtype, 1, t->shape, cond);
     e = e ? e : h->tensor_copy(h, *cond, t);
     h->tensor_free(h, t);
     return e;

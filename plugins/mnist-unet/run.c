@@ -2,27 +2,37 @@
 // SPDX-License-Identifier: MIT
 #include "net.h"
 
-static kiln_tensor *keep(struct run *r, int32_t ndim, const int64_t *shape)
+kiln_tensor *run_typed(struct run *r, int dtype, int32_t ndim, const int64_t *shape)
 {
     kiln_tensor *t = NULL;
     if (!r->err)
-        r->err = kiln_live_new(&r->live, r->host, ndim, shape, &t);
+        r->err = kiln_live_typed(&r->live, r->host, dtype, ndim, shape, &t);
     return t;
 }
 
 kiln_tensor *run_new(struct run *r, int64_t h, int64_t w, int64_t c)
 {
-    return keep(r, 4, (const int64_t[]){r->n, h, w, c});
+    return run_typed(r, r->map_dtype, 4, (const int64_t[]){r->n, h, w, c});
 }
 
 kiln_tensor *run_rows(struct run *r, int64_t c)
 {
-    return keep(r, 2, (const int64_t[]){r->n, c});
+    return run_typed(r, r->map_dtype, 2, (const int64_t[]){r->n, c});
 }
 
 kiln_tensor *run_statistics(struct run *r, int64_t c)
 {
-    return keep(r, 2, (const int64_t[]){2, c});
+    return run_typed(r, KILN_F32, 2, (const int64_t[]){2, c});
+}
+
+const kiln_tensor *run_as_map(struct run *r, const kiln_tensor *x)
+{
+    if (r->err || r->map_dtype == KILN_F32)
+        return x;
+    kiln_tensor *out = run_typed(r, r->map_dtype, x->ndim, x->shape);
+    if (!r->err)
+        r->err = r->host->tensor_copy(r->host, out, x);
+    return out;
 }
 
 void run_free(struct run *r, const kiln_tensor *t)

@@ -125,14 +125,19 @@ int net_train_forward(struct net *s, const kiln_query *q, kiln_tensor *out)
     struct run *r = &s->train;
     kiln_view image, rows, result;
     run_end(r);
-    *r = (struct run){.host = s->base.host, .ops = kiln_get_ops(&s->base), .n = q->x->shape[0]};
+    *r = (struct run){.host = s->base.host,
+                      .ops = kiln_get_ops(&s->base),
+                      .n = q->x->shape[0],
+                      .map_dtype = KILN_F32};
     memset(s->conv_act, 0, sizeof(s->conv_act));
     memset(s->fc_act, 0, sizeof(s->fc_act));
     kiln_tensor *t = NULL, *h = NULL;
     if (s->config.arch != ARCH_PLAIN)
         t = copy(r, view_rows(&rows, q->t), 1 / (double)s->config.T);  // [n,1]
     if (s->config.arch == ARCH_CLASS)
-        h = copy(r, q->cond[0], 1);  // [n,10]
+        h = run_rows(r, CLASSES);  // [n,10]
+    if (h && !r->err)
+        r->err = r->host->tensor_copy(r->host, h, q->cond[0]);
 
     kiln_tensor *x = copy(r, view_map(&image, q->x), 1);  // [n,28,28,1]
     x = block(s, r, IN_0, x);                             // [n,28,28,D]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What a call of the nets of DeepFloyd IF asks of a GPU, at their real sizes (scripts/cuda-calls): launches do
+# What a call of a net asks of a GPU, those of DeepFloyd IF at their real sizes (scripts/cuda-calls): launches do
 # not grow unseen, and half precision reaches the kernels that are made for it.
 # SPDX-License-Identifier: MIT
 load ../common
@@ -16,9 +16,10 @@ calls() {
     [ "$(awk -F '|' '$2 == " all " { print $4 + 0 }' table)" -le "$1" ]
 }
 
-@test "launches of a call of IF-I-M and IF-II-M" {
+@test "launches of a call of IF-I-M and IF-II-M, and of the net of digits" {
     calls 379 IF-I-M
     calls 399 IF-II-M
+    calls 47 mnist-class
 }
 
 @test "products and attention of a call in half precision are those on the matrix units" {
@@ -30,6 +31,12 @@ calls() {
     [ "$(grep -c '^attention.*attention_half_kernel<f16>' list)" = "$(grep -c '^attention' list)" ]
     # Maps are of float nowhere but where an image becomes one.
     [ "$(grep -v '^to_n' list | grep -c '<float')" = 0 ]
+    # The net of digits: but for the image, and what is made of a number or of ten.
+    BUILD=$top_builddir "$top_srcdir/scripts/cuda-calls" --list mnist-class >list
+    awk -F '\t' '$1 ~ /^(conv|linear)$/ && $5 !~ /pipelined_[a-z]*<f16,f16,f16/' list >others
+    cat others
+    [ "$(grep -c '^conv' others) $(grep -c '^linear' others)" = "1 4" ]
+    [ "$(grep -c '<float' list)" = 0 ]
 }
 
 @test "launches of a step of a training: 343, two of them Adam for 86 tensors" {
