@@ -217,61 +217,70 @@ static int check_sides(struct check *c, const kiln_conv *conv, const char *arg,
     return 1;
 }
 
-// x and out of the product forward, by their names in the call, of one of these types; result:
-// which of them it writes.
+// x, x2 (or NULL) and out of the product forward, by their names in the call, of one of these
+// types; result: which of them it writes.
 static int check_maps(struct check *c, const kiln_conv *conv, int types, int64_t in, int64_t out,
-                      const char *x_name, const kiln_tensor *x, const char *y_name,
-                      const kiln_tensor *y, int y_is_result)
+                      const char *x_name, const kiln_tensor *x, const char *x2_name,
+                      const kiln_tensor *x2, const char *y_name, const kiln_tensor *y,
+                      int y_is_result)
 {
-    if (!check_given(c, x_name, x, types, 4) || !check_given(c, y_name, y, same_type(x), 4))
+    if (!check_given(c, x_name, x, types, 4) || !check_given(c, y_name, y, same_type(x), 4) ||
+        (x2 && !check_given(c, x2_name, x2, same_type(x), 4)))
         return 0;
-    const int64_t *sx = x->shape, *sy = y->shape;
+    const int64_t *sx = x->shape, *sy = y->shape, behind = x2 ? in - sx[3] : 0;
     int fine_is_x = !conv->transposed;
-    return check_shape(c, x_name, x, types, 4, (int64_t[]){sx[0], sx[1], sx[2], in}) &&
+    if (x2 &&
+        !check_arg(c, behind > 0, x_name, "fewer channels than the weight, with a second map"))
+        return 0;
+    return check_shape(c, x_name, x, types, 4, (int64_t[]){sx[0], sx[1], sx[2], in - behind}) &&
+           (!x2 ||
+            check_shape(c, x2_name, x2, types, 4, (int64_t[]){sx[0], sx[1], sx[2], behind})) &&
            check_shape(c, y_name, y, types, 4, (int64_t[]){sx[0], sy[1], sy[2], out}) &&
            check_sides(c, conv, y_is_result ? y_name : x_name, fine_is_x ? x : y, fine_is_x ? y : x,
                        y_is_result ? !fine_is_x : fine_is_x);
 }
 
 static int conv(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
-                const kiln_tensor *bias, const kiln_tensor *add, float scale, int act,
-                kiln_tensor *out)
+                const kiln_tensor *x2, const kiln_tensor *bias, const kiln_tensor *add, float scale,
+                int act, kiln_tensor *out)
 {
     struct check c = {.op = "conv"};
     const struct packed *p = packed_of(w);
     if (!check_packed(&c, w, 0) ||
-        !check_maps(&c, &p->conv, T_MAP, p->in, p->out, "x", x, "out", out, 1) ||
+        !check_maps(&c, &p->conv, T_MAP, p->in, p->out, "x", x, "x2", x2, "out", out, 1) ||
         !check_maybe(&c, "bias", bias, 1, &p->out) || !check_maybe_like(&c, "add", add, out) ||
-        !check_act(&c, act) || !check_apart(&c, "out", out, x))
+        !check_act(&c, act) || !check_apart(&c, "out", out, x) || !check_apart(&c, "out", out, x2))
         return c.code;
-    return ops_of(&c)->conv(h, p->made, x, bias, add, scale, act, out);
+    return ops_of(&c)->conv(h, p->made, x, x2, bias, add, scale, act, out);
 }
 
 static int conv_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout,
-                   kiln_tensor *dx)
+                   kiln_tensor *dx, kiln_tensor *dx2)
 {
     struct check c = {.op = "conv_dx"};
     const struct packed *p = packed_of(w);
     if (!check_packed(&c, w, 1) ||
-        !check_maps(&c, &p->conv, T_F32, p->in, p->out, "dx", dx, "dout", dout, 0) ||
-        !check_apart(&c, "dx", dx, dout))
+        !check_maps(&c, &p->conv, T_F32, p->in, p->out, "dx", dx, "dx2", dx2, "dout", dout, 0) ||
+        !check_apart(&c, "dx", dx, dout) || !check_apart(&c, "dx2", dx2, dout) ||
+        !check_apart(&c, "dx2", dx2, dx))
         return c.code;
-    return ops_of(&c)->conv_dx(h, p->made, dout, dx);
+    return ops_of(&c)->conv_dx(h, p->made, dout, dx, dx2);
 }
 
 static int conv_dw(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *x,
-                   const kiln_tensor *dout, kiln_tensor *dw, kiln_tensor *dbias)
+                   const kiln_tensor *x2, const kiln_tensor *dout, kiln_tensor *dw,
+                   kiln_tensor *dbias)
 {
     struct check c = {.op = "conv_dw"};
     if (!check_conv(&c, conv) || !check_given(&c, "x", x, T_F32, 4) ||
-        !check_given(&c, "dout", dout, T_F32, 4))
+        (x2 && !check_given(&c, "x2", x2, T_F32, 4)) || !check_given(&c, "dout", dout, T_F32, 4))
         return c.code;
-    int64_t in = x->shape[3], out = dout->shape[3], k = conv->kernel;
+    int64_t in = x->shape[3] + (x2 ? x2->shape[3] : 0), out = dout->shape[3], k = conv->kernel;
     int64_t shape[4] = {conv->transposed ? in : out, conv->transposed ? out : in, k, k};
-    if (!check_maps(&c, conv, T_F32, in, out, "x", x, "dout", dout, 1) ||
+    if (!check_maps(&c, conv, T_F32, in, out, "x", x, "x2", x2, "dout", dout, 1) ||
         !check_maybe(&c, "dw", dw, 4, shape) || !check_maybe(&c, "dbias", dbias, 1, &out))
         return c.code;
-    return ops_of(&c)->conv_dw(h, conv, x, dout, dw, dbias);
+    return ops_of(&c)->conv_dw(h, conv, x, x2, dout, dw, dbias);
 }
 
 // Rows of x [r,in] and y [r,out]; maps and tokens count as rows of their channels.

@@ -41,11 +41,15 @@ static inline __attribute__((always_inline)) void split_pixel(const void *from, 
     }
 }
 
-// A row of pixels that lie stride pixels apart.
-static void split_row(const struct run_job *job, const void *from, int64_t at, int64_t pixels,
+// A row of pixels of a tensor, from pixel at on, that lie stride pixels apart.
+static void split_row(const struct run_job *job, int which, int64_t at, int64_t pixels,
                       int64_t stride, char *to)
 {
-    int64_t c = job->p->c, channels = job->channels, step = stride * c;
+    const struct conv_map *map = &job->pass->x;
+    const void *from = tensor_at(map->t[which]);
+    int64_t c = map->c[which], channels = round_up(c, TILE_DEPTH), step = stride * c;
+    at *= c;
+    to += which ? map->c[0] * 2 : 0;
     if (c == job->pitch && stride == 1) {  // one long pixel
         c = channels = c * pixels;
         pixels = 1;
@@ -59,17 +63,23 @@ static void split_row(const struct run_job *job, const void *from, int64_t at, i
             split_pixel(from, job->bf16, at, c, channels, to, job->part, job->p->parts);
 }
 
-static void copy_block(const struct run_job *job, const struct conv_block *b, char *to)
+// All pixels of a block follow each other, in the input and in scratch.
+static int no_border(const struct conv_plan *p, const struct conv_block *b)
+{
+    return p->plane_w == p->pitch && p->g->in_stride == 1 && b->images == 1 &&
+           p->g->dy0 == p->g->dy1;
+}
+
+// One of the tensors of the input into scratch where zeros are.
+static void copy_tensor(const struct run_job *job, const struct conv_block *b, int which, char *to)
 {
     const struct conv_plan *p = &job->plan;
-    const void *x = tensor_at(job->pass->x);
-    int64_t s = p->g->in_stride, c = job->p->c, pixel = job->pitch * 2, first, last;
+    int64_t s = p->g->in_stride, pixel = job->pitch * 2, first, last;
     conv_block_range(p, b, &first, &last);
-    if (p->plane_w == p->pitch && s == 1 && b->images == 1 && p->g->dy0 == p->g->dy1) {
-        split_row(job, x, ((b->image * p->ih) + first) * p->iw * c, (last - first) * p->iw, 1, to);
+    if (no_border(p, b)) {
+        split_row(job, which, (b->image * p->ih + first) * p->iw, (last - first) * p->iw, 1, to);
         return;
     }
-    memset(to, 0, (size_t)(job->p->parts * job->part));
     for (int64_t plane = 0; plane < s * s; plane++)
         for (int64_t i = 0; i < b->images; i++)
             for (int64_t y = first; y < last; y++) {
@@ -77,9 +87,17 @@ static void copy_block(const struct run_job *job, const struct conv_block *b, ch
                 if (iy >= p->ih || ix >= p->iw)
                     break;
                 int64_t position = plane * p->plane_positions + conv_block_row(p, b, i, y);
-                split_row(job, x, (((b->image + i) * p->ih + iy) * p->iw + ix) * c,
+                split_row(job, which, ((b->image + i) * p->ih + iy) * p->iw + ix,
                           smaller(p->plane_w, (p->iw - ix + s - 1) / s), s, to + position * pixel);
             }
+}
+
+static void copy_block(const struct run_job *job, const struct conv_block *b, char *to)
+{
+    if (!no_border(&job->plan, b))
+        memset(to, 0, (size_t)(job->p->parts * job->part));
+    for (int which = 0; which < 2 && job->pass->x.c[which]; which++)
+        copy_tensor(job, b, which, to);
 }
 
 // Panels [first, last) of outputs at 32 positions.
@@ -88,7 +106,7 @@ static void run_rows(const struct run_job *job, const char *a, int phase, int64_
 {
     const kiln_packed *p = job->p;
     _Alignas(64) float sums[32 * 32];
-    int64_t at[32], per_tap = job->channels / TILE_DEPTH;
+    int64_t per_tap = job->channels / TILE_DEPTH;
     int64_t taps = p->first[phase + 1] - p->first[phase];
     struct tile_args args = {
         .a = a,
@@ -101,14 +119,9 @@ static void run_rows(const struct run_job *job, const char *a, int phase, int64_
     };
     for (int64_t panel = first; panel < last; panel++) {
         int64_t o = panel * 32, wide = smaller(32, p->o - o);
-        struct epilogue e = job->pass->epilogue;
-        if (e.bias)
-            e.bias += o;
         args.b = conv_amx_panel(p, phase, panel);
         tile_kernels[p->parts - 1][rows > TILE_ROWS][wide > 16](&args);
-        for (int64_t r = 0; r < rows; r++)
-            at[r] = pixel[r] < 0 ? -1 : pixel[r] * p->o + o;
-        p->kind->isa->finish(&e, sums, 32, at, rows, wide);
+        conv_finish(p, job->pass, sums, 32, pixel, rows, o, wide);
     }
 }
 
@@ -183,7 +196,7 @@ int conv_amx_run(const kiln_host *h, const kiln_packed *p, const struct conv_pas
     if (p->g.kernel == 1 && pass->n * pass->oh * pass->ow <= FEW_ROWS)
         row_bytes = smaller(row_bytes, FEW_BYTES);
     conv_plan_init(&job.plan, &p->g, pass->n, pass->ih, pass->iw, pass->oh, pass->ow, row_bytes);
-    job.bf16 = tensor_type(pass->x) == WEIGHT_BF16;
+    job.bf16 = tensor_type(pass->x.t[0]) == WEIGHT_BF16;
     int64_t planes = (int64_t)p->g.in_stride * p->g.in_stride;
     job.part = planes * job.plan.plane_positions * job.pitch * 2;
     int64_t items = packed_panels(p->o, 32) * p->g.phases;

@@ -51,7 +51,7 @@ static inline void turn(__m512i v[16])
     }
 }
 
-// Elements of x at each position of a plane, -1 where there is none.
+// Pixels of x at each position of a plane, -1 where there is none.
 static void plane_pixels(const struct grad_job *job, const struct conv_block *b, int64_t plane,
                          int64_t *at)
 {
@@ -66,7 +66,7 @@ static void plane_pixels(const struct grad_job *job, const struct conv_block *b,
             if (iy >= p->ih)
                 break;
             for (int64_t x = 0, ix = plane % s; x < p->plane_w && ix < p->iw; x++, ix += s)
-                at[row + x] = (((b->image + i) * p->ih + iy) * p->iw + ix) * job->d->c;
+                at[row + x] = ((b->image + i) * p->ih + iy) * p->iw + ix;
         }
 }
 
@@ -89,18 +89,19 @@ static inline __mmask16 first_lanes(int64_t n)
 
 #define INLINE static inline __attribute__((always_inline))
 
-// x as [channel][position], one plane and all parts.
-INLINE void turn_parts(const struct grad_job *job, const int64_t *at, char *to, int parts, int bf16)
+// A tensor of x as [channel][position], one plane and all parts. at: its pixels.
+INLINE void turn_parts(const struct grad_job *job, int which, const int64_t *at, char *to,
+                       int parts, int bf16)
 {
-    const char *x = tensor_at(job->d->x);
-    int64_t row_bytes = job->line * 2, size = bf16 ? 2 : 4;
+    const char *x = tensor_at(job->d->x.t[which]);
+    int64_t row_bytes = job->line * 2, size = bf16 ? 2 : 4, channels = job->d->x.c[which];
     for (int64_t m = 0; m < job->line; m += 32)
-        for (int64_t c = 0; c < job->c; c += 16) {
+        for (int64_t c = 0; c < channels; c += 16) {
             __m512i v[3][16];
-            __mmask16 mask = first_lanes(job->d->c - c);
+            __mmask16 mask = first_lanes(channels - c);
             for (int i = 0; i < 16; i++) {
-                __m512 p = load_pixel(x + c * size, bf16, at[m + 2 * i], mask);
-                __m512 q = load_pixel(x + c * size, bf16, at[m + 2 * i + 1], mask);
+                __m512 p = load_pixel(x + c * size, bf16, at[m + 2 * i] * channels, mask);
+                __m512 q = load_pixel(x + c * size, bf16, at[m + 2 * i + 1] * channels, mask);
                 for (int part = 0; part < parts; part++)
                     v[part][i] = split_pairs(&p, &q);
             }
@@ -118,19 +119,21 @@ static int64_t panel_tiles(const struct grad_job *job, int64_t panel)
     return smaller(2, job->o / 16 - panel * 2);
 }
 
-// g as tiles: [panel][step][part][tile].
-INLINE void tile_parts(const struct grad_job *job, const int64_t *at, char *to, int parts, int bf16)
+// A tensor of g as tiles: [panel][step][part][tile]. at: its pixels.
+INLINE void tile_parts(const struct grad_job *job, int which, const int64_t *at, char *to,
+                       int parts, int bf16)
 {
-    const char *g = tensor_at(job->d->g);
-    int64_t size = bf16 ? 2 : 4, steps = job->depth / TILE_DEPTH;
+    const char *g = tensor_at(job->d->g.t[which]);
+    int64_t size = bf16 ? 2 : 4, steps = job->depth / TILE_DEPTH, channels = job->d->g.c[which];
+    int64_t before = which ? job->d->g.c[0] / 16 : 0;
     for (int64_t m = 0; m < job->depth; m += 2)
-        for (int64_t tile = 0; tile < job->o / 16; tile++) {
-            int64_t panel = tile / 2, tiles = panel_tiles(job, panel);
+        for (int64_t c = 0; c < channels; c += 16) {
+            int64_t tile = before + c / 16, panel = tile / 2, tiles = panel_tiles(job, panel);
             char *row = to + (panel * 2 * steps + m / TILE_DEPTH * tiles) * parts * TILE_BYTES +
                         tile % 2 * TILE_BYTES + m % TILE_DEPTH * 32;
-            __mmask16 mask = first_lanes(job->d->o - tile * 16);
-            __m512 p = load_pixel(g + tile * 16 * size, bf16, at[m], mask);
-            __m512 q = load_pixel(g + tile * 16 * size, bf16, at[m + 1], mask);
+            __mmask16 mask = first_lanes(channels - c);
+            __m512 p = load_pixel(g + c * size, bf16, at[m] * channels, mask);
+            __m512 q = load_pixel(g + c * size, bf16, at[m + 1] * channels, mask);
             for (int part = 0; part < parts; part++)
                 _mm512_storeu_si512(row + part * tiles * TILE_BYTES, split_pairs(&p, &q));
         }
@@ -138,24 +141,26 @@ INLINE void tile_parts(const struct grad_job *job, const int64_t *at, char *to, 
 
 static void turn_x(const struct grad_job *job, const int64_t *at, char *to)
 {
-    if (job->parts == 2 && !job->x_bf16)
-        turn_parts(job, at, to, 2, 0);
-    else if (job->parts == 1 && job->x_bf16)
-        turn_parts(job, at, to, 1, 1);
-    else
-        turn_parts(job, at, to, job->parts, job->x_bf16);
+    for (int i = 0; i < 2 && job->d->x.c[i]; i++, to += job->d->x.c[0] * job->line * 2)
+        if (job->parts == 2 && !job->x_bf16)
+            turn_parts(job, i, at, to, 2, 0);
+        else if (job->parts == 1 && job->x_bf16)
+            turn_parts(job, i, at, to, 1, 1);
+        else
+            turn_parts(job, i, at, to, job->parts, job->x_bf16);
 }
 
 static void tile_g(const struct grad_job *job, int64_t *at, int64_t positions, char *to)
 {
-    for (int64_t m = 0; m < job->depth; m++)
-        at[m] = m < positions && at[m] >= 0 ? at[m] * job->d->o : -1;
-    if (job->parts == 2 && !job->g_bf16)
-        tile_parts(job, at, to, 2, 0);
-    else if (job->parts == 1 && job->g_bf16)
-        tile_parts(job, at, to, 1, 1);
-    else
-        tile_parts(job, at, to, job->parts, job->g_bf16);
+    for (int64_t m = positions; m < job->depth; m++)
+        at[m] = -1;
+    for (int i = 0; i < 2 && job->d->g.c[i]; i++)
+        if (job->parts == 2 && !job->g_bf16)
+            tile_parts(job, i, at, to, 2, 0);
+        else if (job->parts == 1 && job->g_bf16)
+            tile_parts(job, i, at, to, 1, 1);
+        else
+            tile_parts(job, i, at, to, job->parts, job->g_bf16);
 }
 
 static void add_block(const struct grad_job *job, const char *x, const char *g, float *sums)
@@ -188,7 +193,7 @@ static void add_block(const struct grad_job *job, const char *x, const char *g, 
 static void add_totals(const struct grad_job *job, const struct conv_block *b, float *totals)
 {
     const struct conv_grad *d = job->d;
-    const kiln_tensor *t = d->sum_x ? d->x : d->g;
+    const kiln_tensor *t = d->sum_x ? d->x.t[0] : d->g.t[0];
     int64_t channels = d->sum_x ? d->c : d->o, bf16 = d->sum_x ? job->x_bf16 : job->g_bf16;
     int64_t pixels = d->sum_x ? d->ih * d->iw : d->oh * d->ow;
     int64_t first = b->image * pixels, count = b->images * pixels;
@@ -291,8 +296,8 @@ int conv_amx_grad(const kiln_host *h, const struct gemm_isa *isa, int parts,
     struct grad_job job = {.h = h, .isa = isa, .d = d, .parts = parts};
     int64_t taps = (int64_t)d->conv.kernel * d->conv.kernel, channels = d->sum_x ? d->c : d->o;
     kiln_tensor *owner;
-    job.x_bf16 = tensor_type(d->x) == WEIGHT_BF16;
-    job.g_bf16 = tensor_type(d->g) == WEIGHT_BF16;
+    job.x_bf16 = tensor_type(d->x.t[0]) == WEIGHT_BF16;
+    job.g_bf16 = tensor_type(d->g.t[0]) == WEIGHT_BF16;
     plan(&job);
     size_t sums = (size_t)(job.sum_parts * taps * job.c * job.o) * sizeof(float);
     size_t totals = (size_t)round_up(job.sum_parts * channels, 16) * sizeof(float);

@@ -77,7 +77,7 @@ struct run_job {
     const kiln_packed *p;
     const struct conv_pass *pass;
     struct conv_plan plan;
-    const float *x;
+    struct map_f32 x;
     int in_place;          // no border: a is the input itself
     int64_t splits;        // of the panels of all phases
     const int64_t *start;  // by tap: bytes from position 0 of a block
@@ -90,21 +90,23 @@ static void copy_block(const struct run_job *job, const struct conv_block *b, fl
     const struct conv_plan *p = &job->plan;
     int64_t s = p->g->in_stride, c = job->p->c, first, last;
     conv_block_range(p, b, &first, &last);
-    memset(to, 0, (size_t)(s * s * p->plane_positions * c) * sizeof(float));
+    if (p->plane_w < p->pitch || p->g->dy0 < p->g->dy1)
+        memset(to, 0, (size_t)(s * s * p->plane_positions * c) * sizeof(float));
     for (int64_t plane = 0; plane < s * s; plane++)
         for (int64_t i = 0; i < b->images; i++)
             for (int64_t y = first; y < last; y++) {
                 int64_t iy = y * s + plane / s, ix = plane % s;
                 if (iy >= p->ih)
                     break;
-                const float *from = job->x + ((b->image + i) * p->ih + iy) * p->iw * c;
+                int64_t from = ((b->image + i) * p->ih + iy) * p->iw;
                 float *row = to + (plane * p->plane_positions + conv_block_row(p, b, i, y)) * c;
-                if (s == 1) {
-                    memcpy(row, from, (size_t)(p->plane_w * c) * sizeof(float));
+                if (s == 1 && !job->x.c[1]) {
+                    memcpy(row, job->x.data[0] + from * c,
+                           (size_t)(p->plane_w * c) * sizeof(float));
                     continue;
                 }
                 for (int64_t x = 0; x < p->plane_w && ix < p->iw; x++, ix += s)
-                    memcpy(row + x * c, from + ix * c, (size_t)c * sizeof(float));
+                    map_pixels(&job->x, from + ix, 1, 0, row + x * c);
             }
 }
 
@@ -115,12 +117,8 @@ static void run_panel(const struct run_job *job, const float *a, int phase, int6
     const kiln_packed *p = job->p;
     const struct gemm_isa *isa = p->kind->isa;
     float sums[GEMM_MAX_ROWS * GEMM_MAX_COLUMNS];
-    int64_t at[GEMM_MAX_ROWS], columns = packed_columns(p, panel), first = panel * isa->columns;
+    int64_t columns = packed_columns(p, panel), first = panel * isa->columns;
     int64_t taps = p->first[phase + 1] - p->first[phase];
-    struct epilogue e = job->pass->epilogue;
-    int64_t wide = p->o - first < columns ? p->o - first : columns;
-    if (e.bias)
-        e.bias += first;
     struct gemm_args args = {
         .a_row = p->c * (int64_t)sizeof(float),
         .a_step = sizeof(float),
@@ -141,9 +139,7 @@ static void run_panel(const struct run_job *job, const float *a, int phase, int6
         args.a = a + m * p->c;
         if (taps)
             isa->kernel[columns == isa->columns][p->type][rows](&args);
-        for (int64_t r = 0; r < rows; r++)
-            at[r] = pixel[m + r] < 0 ? -1 : pixel[m + r] * p->o + first;
-        isa->finish(&e, sums, columns, at, rows, wide);
+        conv_finish(p, job->pass, sums, columns, pixel + m, rows, first, columns);
     }
 }
 
@@ -170,7 +166,7 @@ static int run_units(void *ctx, int64_t begin, int64_t end, int64_t chunk)
         conv_block_init(&b, plan, u / job->splits);
         const float *a = copy;
         if (job->in_place)
-            a = job->x + b.row * p->c;
+            a = job->x.data[0] + b.row * p->c;
         else
             copy_block(job, &b, copy);
         int64_t split = u % job->splits, last = items * (split + 1) / job->splits;
@@ -214,11 +210,12 @@ int conv_f32_run(const kiln_host *h, const kiln_packed *p, const struct conv_pas
     struct run_job job = {.h = h, .p = p, .pass = pass};
     conv_plan_init(&job.plan, &p->g, pass->n, pass->ih, pass->iw, pass->oh, pass->ow,
                    p->c * (int64_t)sizeof(float));
-    job.in_place = p->g.kernel == 1 && p->g.stride == 1 && p->g.pad == 0 && pass->iw == 1;
+    job.in_place =
+        p->g.kernel == 1 && p->g.stride == 1 && p->g.pad == 0 && pass->iw == 1 && !pass->x.c[1];
     int64_t items = packed_panels(p->o, p->kind->isa->columns) * p->g.phases;
     job.splits = job.plan.blocks >= 16 ? 1 : (16 + job.plan.blocks - 1) / job.plan.blocks;
     job.splits = job.splits < items ? job.splits : items;
-    kiln_tensor *owner, *converted;
+    kiln_tensor *owner;
     int64_t *start = scratch_new(h, (size_t)p->first[p->g.phases] * sizeof(int64_t) + 64, &owner);
     if (!start)
         return KILN_ERR_MEMORY;
@@ -229,11 +226,10 @@ int conv_f32_run(const kiln_host *h, const kiln_packed *p, const struct conv_pas
     for (int phase = 0; phase < p->g.phases; phase++)  // keep the starts of whole runs
         for (int32_t t = 0; t * job.merged < p->first[phase + 1] - p->first[phase]; t++)
             start[p->first[phase] + t] = start[p->first[phase] + t * job.merged];
-    int err = KILN_ERR_MEMORY;
-    job.x = as_f32(h, pass->x, &converted);
-    if (job.x)
+    int err = map_f32(h, &pass->x, &job.x);
+    if (!err)
         err = h->parallel_for(h, job.plan.blocks * job.splits, 1, run_units, &job);
-    h->tensor_free(h, converted);
+    map_f32_free(h, &job.x);
     h->tensor_free(h, owner);
     return err;
 }

@@ -89,15 +89,15 @@ struct grad_job {
     const kiln_host *h;
     const struct gemm_isa *isa;
     const struct conv_grad *d;
-    const float *x, *g;
+    struct map_f32 x, g;
     int spread;  // 0: taps read x in place; 1: x is spread by taps; 2: g is
     int flat;    // images of a unit, where the kernel covers each of them whole; else 0
     int64_t units, parts;
     int64_t rows;  // of all taps
     int64_t b_channels, width;
-    float *sums;    // [parts][rows][width]
-    float *totals;  // [parts][channels of the sum]
-    int64_t *run;   // bytes between rows of pixels of x
+    float *sums;      // [parts][rows][width]
+    float *totals;    // [parts][channels of the sum]
+    int64_t *run[2];  // bytes between rows of pixels of x
 };
 
 // [pixels of at][tap][channel]: what each tap pairs with a pixel.
@@ -120,13 +120,14 @@ static void spread_taps(const struct grad_job *job, const float *from, float *to
                 }
 }
 
-static const float *widen(const float *from, int64_t pixels, int64_t c, int64_t width, float *to)
+// Pixels from first on in rows of width, in place where they are.
+static const float *widen(const struct map_f32 *from, int64_t first, int64_t pixels, int64_t width,
+                          float *to)
 {
-    if (c == width)
-        return from;
+    if (from->c[0] == width)
+        return from->data[0] + first * width;
     memset(to, 0, (size_t)(pixels * width) * sizeof(float));
-    for (int64_t i = 0; i < pixels; i++)
-        memcpy(to + i * width, from + i * c, (size_t)c * sizeof(float));
+    map_pixels(from, first, pixels, width, to);
     return to;
 }
 
@@ -156,8 +157,8 @@ static int64_t at_least_0(int64_t x)
     return x > 0 ? x : 0;
 }
 
-// One tap: the pixels of g whose partner lies inside x.
-static void add_tap(const struct grad_job *job, const float *x, const float *g, int64_t ky,
+// One tap: the pixels of g whose partner lies inside image unit of x.
+static void add_tap(const struct grad_job *job, int64_t unit, const float *g, int64_t ky,
                     int64_t kx, float *sums)
 {
     const struct conv_grad *d = job->d;
@@ -169,28 +170,33 @@ static void add_tap(const struct grad_job *job, const float *x, const float *g, 
     x1 = x1 < d->ow ? x1 : d->ow;
     if (y0 >= y1 || x0 >= x1)
         return;
-    struct gemm_args args = {
-        .a_step = s * d->c * (int64_t)sizeof(float),
-        .a_run = job->run,
-        .b_run = d->ow * job->width * (int64_t)sizeof(float),
-        .runs = y1 - y0,
-        .steps = x1 - x0,
-    };
-    add_product(job, &args, x + ((y0 * s + dy) * d->iw + x0 * s + dx) * d->c,
-                g + (y0 * d->ow + x0) * job->width, d->c, sums);
+    int64_t pixel = (unit * d->ih + y0 * s + dy) * d->iw + x0 * s + dx;
+    for (int part = 0; part < 2 && job->x.c[part]; part++) {
+        int64_t c = job->x.c[part];
+        struct gemm_args args = {
+            .a_step = s * c * (int64_t)sizeof(float),
+            .a_run = job->run[part],
+            .b_run = d->ow * job->width * (int64_t)sizeof(float),
+            .runs = y1 - y0,
+            .steps = x1 - x0,
+        };
+        add_product(job, &args, job->x.data[part] + pixel * c, g + (y0 * d->ow + x0) * job->width,
+                    c, sums);
+        sums += c * job->width;
+    }
 }
 
-static void add_flat(const struct grad_job *job, const float *a, const float *b, int64_t pixels,
-                     float *sums)
+static void add_flat(const struct grad_job *job, const float *a, int64_t rows, const float *b,
+                     int64_t pixels, float *sums)
 {
     const int64_t zero = 0;
     struct gemm_args args = {
-        .a_step = job->rows * (int64_t)sizeof(float),
+        .a_step = rows * (int64_t)sizeof(float),
         .a_run = &zero,
         .runs = 1,
         .steps = pixels,
     };
-    add_product(job, &args, a, b, job->rows, sums);
+    add_product(job, &args, a, b, rows, sums);
 }
 
 static void add_unit(const struct grad_job *job, int64_t unit, float *scratch, float *sums)
@@ -198,23 +204,29 @@ static void add_unit(const struct grad_job *job, int64_t unit, float *scratch, f
     const struct conv_grad *d = job->d;
     if (job->flat) {
         int64_t first = unit * job->flat, n = d->n - first < job->flat ? d->n - first : job->flat;
-        const float *g = widen(job->g + first * d->o, n, d->o, job->width, scratch);
-        add_flat(job, job->x + first * job->rows, g, n, sums);
+        const float *g = widen(&job->g, first, n, job->width, scratch);
+        int64_t c = job->x.c[0], behind = job->x.c[1], taps = job->rows / (c + behind);
+        add_flat(job, job->x.data[0] + first * taps * c, taps * c, g, n, sums);
+        if (behind)  // and one tap
+            add_flat(job, job->x.data[1] + first * behind, behind, g, n, sums + c * job->width);
         return;
     }
-    const float *x = job->x + unit * d->ih * d->iw * d->c;
-    const float *g = job->g + unit * d->oh * d->ow * d->o;
-    int64_t pixels = job->spread == 2 ? d->ih * d->iw : d->oh * d->ow;
-    const float *b = widen(job->spread == 2 ? x : g, pixels, job->b_channels, job->width, scratch);
+    int64_t x_pixels = d->ih * d->iw, g_pixels = d->oh * d->ow;
+    int64_t pixels = job->spread == 2 ? x_pixels : g_pixels;
+    const float *b =
+        widen(job->spread == 2 ? &job->x : &job->g, unit * pixels, pixels, job->width, scratch);
     if (job->spread) {
         float *a = scratch + pixels * job->width;
-        spread_taps(job, job->spread == 1 ? x : g, a);
-        add_flat(job, a, b, pixels, sums);
+        spread_taps(job,
+                    job->spread == 1 ? job->x.data[0] + unit * x_pixels * d->c
+                                     : job->g.data[0] + unit * g_pixels * d->o,
+                    a);
+        add_flat(job, a, job->rows, b, pixels, sums);
         return;
     }
     int64_t k = d->conv.kernel;
     for (int64_t tap = 0; tap < k * k; tap++)
-        add_tap(job, x, b, tap / k, tap % k, sums + tap * d->c * job->width);
+        add_tap(job, unit, b, tap / k, tap % k, sums + tap * d->c * job->width);
 }
 
 static int grad_parts(void *ctx, int64_t begin, int64_t end, int64_t chunk)
@@ -245,8 +257,8 @@ static int grad_parts(void *ctx, int64_t begin, int64_t end, int64_t chunk)
             int64_t step = job->flat ? job->flat : 1, left = d->n - u * step;
             int64_t first = u * step * unit_rows, rows = (left < step ? left : step) * unit_rows;
             memset(total, 0, (size_t)channels * sizeof(float));
-            job->isa->add_rows((d->sum_x ? job->x : job->g) + first * channels, rows, channels,
-                               total);
+            job->isa->add_rows((d->sum_x ? job->x : job->g).data[0] + first * channels, rows,
+                               channels, total);
             for (int64_t c = 0; c < channels; c++)
                 totals[c] += total[c];
         }
@@ -276,14 +288,17 @@ static int run_grad(struct grad_job *job)
     size_t sums = (size_t)(job->parts * job->rows * job->width);
     size_t totals = (size_t)(job->parts * channels + 15) & ~(size_t)15;
     char *scratch = scratch_new(
-        job->h, (sums + totals) * sizeof(float) + (size_t)d->oh * sizeof(int64_t), &owner);
+        job->h, (sums + totals) * sizeof(float) + 2 * (size_t)d->oh * sizeof(int64_t), &owner);
     if (!scratch)
         return KILN_ERR_MEMORY;
     job->sums = (float *)(void *)scratch;
     job->totals = job->sums + sums;
-    job->run = (int64_t *)(void *)(job->totals + totals);
-    for (int64_t y = 0; y < d->oh; y++)
-        job->run[y] = y * d->conv.stride * d->iw * d->c * (int64_t)sizeof(float);
+    for (int part = 0; part < 2; part++) {
+        job->run[part] = (int64_t *)(void *)(job->totals + totals) + part * d->oh;
+        int64_t row = d->conv.stride * d->iw * job->x.c[part] * (int64_t)sizeof(float);
+        for (int64_t y = 0; y < d->oh; y++)
+            job->run[part][y] = y * row;
+    }
     int err = job->h->parallel_for(job->h, job->parts, 1, grad_parts, job);
     if (!err) {
         struct reduce_job r = {.d = d, .sums = job->sums, .parts = job->parts};
@@ -308,13 +323,10 @@ static int run_grad(struct grad_job *job)
 int conv_f32_grad(const kiln_host *h, const struct gemm_isa *isa, const struct conv_grad *d)
 {
     struct grad_job job = {.h = h, .isa = isa, .d = d};
-    kiln_tensor *x, *g;
-    int err = KILN_ERR_MEMORY;
-    job.x = as_f32(h, d->x, &x);
-    job.g = as_f32(h, d->g, &g);
-    if (job.x && job.g)
-        err = run_grad(&job);
-    h->tensor_free(h, x);
-    h->tensor_free(h, g);
+    int err = map_f32(h, &d->x, &job.x);
+    err = err ? err : map_f32(h, &d->g, &job.g);
+    err = err ? err : run_grad(&job);
+    map_f32_free(h, &job.x);
+    map_f32_free(h, &job.g);
     return err;
 }

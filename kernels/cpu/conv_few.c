@@ -120,7 +120,7 @@ static int run_blocks(void *ctx, int64_t begin, int64_t end, int64_t chunk)
     if (!products)
         return KILN_ERR_MEMORY;
     float *sums = products + most;
-    int64_t *at = (int64_t *)(void *)(sums + pass->ow * SUM_ROW);
+    int64_t *pixel = (int64_t *)(void *)(sums + pass->ow * SUM_ROW);
     for (int64_t b = begin; b < end; b++) {
         int64_t image = b / job->blocks, y = b % job->blocks * job->rows;
         int64_t last = smaller(y + job->rows, pass->oh);
@@ -130,8 +130,8 @@ static int run_blocks(void *ctx, int64_t begin, int64_t end, int64_t chunk)
         for (; y < last; y++) {
             add_taps(job, y, from, to, products, sums);
             for (int64_t x = 0; x < pass->ow; x++)
-                at[x] = ((image * pass->oh + y) * pass->ow + x) * p->o;
-            p->kind->isa->finish(&pass->epilogue, sums, SUM_ROW, at, pass->ow, p->o);
+                pixel[x] = (image * pass->oh + y) * pass->ow + x;
+            conv_finish(p, pass, sums, SUM_ROW, pixel, pass->ow, 0, p->o);
         }
     }
     job->h->tensor_free(job->h, owner);
@@ -142,7 +142,7 @@ int conv_few_run(const kiln_host *h, const kiln_packed *p, const struct conv_pas
 {
     enum { BLOCK_PIXELS = 1024 };
     struct run_job job = {.h = h, .p = p, .pass = pass, .dy0 = p->taps[0].dy, .dy1 = p->taps[0].dy};
-    kiln_tensor *converted;
+    struct map_f32 x;
     for (int64_t t = 1; t < taps_of(p); t++) {
         job.dy0 = smaller(job.dy0, p->taps[t].dy);
         job.dy1 = larger(job.dy1, p->taps[t].dy);
@@ -150,10 +150,10 @@ int conv_few_run(const kiln_host *h, const kiln_packed *p, const struct conv_pas
     int64_t rows = larger(p->g.kernel, BLOCK_PIXELS / pass->ow);
     job.blocks = (pass->oh + rows - 1) / rows;
     job.rows = (pass->oh + job.blocks - 1) / job.blocks;
-    job.x = as_f32(h, pass->x, &converted);
-    int err = KILN_ERR_MEMORY;
-    if (job.x)
+    int err = map_f32(h, &pass->x, &x);
+    job.x = x.data[0];
+    if (!err)
         err = h->parallel_for(h, pass->n * job.blocks, 1, run_blocks, &job);
-    h->tensor_free(h, converted);
+    map_f32_free(h, &x);
     return err;
 }

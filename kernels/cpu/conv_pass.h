@@ -5,19 +5,43 @@
 
 #include "conv_plan.h"
 
-struct conv_pass {
-    const kiln_tensor *x;
-    int64_t n, ih, iw, oh, ow;
-    struct epilogue epilogue;
+// A map, in one tensor or in two whose channels lie side by side.
+struct conv_map {
+    const kiln_tensor *t[2];  // [1] NULL: one
+    int64_t c[2];             // channels of each, [0] of two as conv_pair_fits() says
 };
+struct conv_map conv_map(const kiln_tensor *t, const kiln_tensor *behind);
+
+// The same in fp32, in place where it is of that.
+struct map_f32 {
+    const float *data[2];
+    int64_t c[2];
+    kiln_tensor *owner[2];
+};
+int map_f32(const kiln_host *h, const struct conv_map *m, struct map_f32 *f);
+void map_f32_free(const kiln_host *h, struct map_f32 *f);  // also where it failed
+// All channels of pixels from first on to rows row floats apart.
+void map_pixels(const struct map_f32 *f, int64_t first, int64_t pixels, int64_t row, float *to);
+
+struct conv_pass {
+    struct conv_map x;
+    int64_t n, ih, iw, oh, ow;
+    void *out[2];  // [1] NULL: one tensor
+    int64_t out_c[2];
+    struct epilogue epilogue;  // but for out
+};
+// Columns [first, first + columns) of rows of sums on their way out; pixel: that of each row, < 0:
+// dropped.
+void conv_finish(const kiln_packed *p, const struct conv_pass *pass, const float *sums,
+                 int64_t c_row, const int64_t *pixel, int64_t rows, int64_t first, int64_t columns);
 
 // Gradient of a weight: dw[o][c][tap] = sum over pixels of x[s q + tap - pad][c] g[q][o].
 struct conv_grad {
-    const kiln_tensor *x, *g;
+    struct conv_map x, g;
     kiln_conv conv;
     int64_t n, ih, iw, oh, ow, c, o;  // x [n,ih,iw,c], g [n,oh,ow,o]
     float *dw;
-    float *sum;  // [c] of x or [o] of g, or NULL
+    float *sum;  // [c] of x or [o] of g, of what is one tensor, or NULL
     int sum_x;
 };
 
@@ -83,6 +107,20 @@ static inline size_t weight_size(int type)
     return type == WEIGHT_F32 ? sizeof(float) : sizeof(uint16_t);
 }
 
+// Pairs that kernels read and write in place: the first has whole vectors, or whole tiles of the
+// depth of tiles. Others are joined, or taken apart, by a copy.
+static inline int conv_pair_fits(const struct matrix_kind *kind, int64_t c)
+{
+    return c % (kind->tiles ? 32 : 16) == 0;
+}
+
+// a and b [n,h,w,...] side by side: room for them, of their type; there, and back.
+int conv_pair_new(const kiln_host *h, const kiln_tensor *a, const kiln_tensor *b,
+                  kiln_tensor **both);
+int conv_pair_join(const kiln_host *h, const kiln_tensor *a, const kiln_tensor *b,
+                   kiln_tensor *both);
+int conv_pair_split(const kiln_host *h, const kiln_tensor *both, kiln_tensor *a, kiln_tensor *b);
+
 size_t conv_f32_bytes(const kiln_packed *p);
 int conv_f32_pack(const kiln_host *h, kiln_packed *p, const struct weight_view *w);
 char *conv_f32_panel(const kiln_packed *p, int phase, int64_t panel);
@@ -114,16 +152,19 @@ int matrix_pack_linear(const kiln_host *h, const struct matrix_kind *kind,
                        const kiln_tensor *weight, int grad, kiln_packed **out);
 void matrix_pack_free(const kiln_host *h, kiln_packed *w);
 int matrix_conv(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
-                const kiln_tensor *bias, const kiln_tensor *add, float scale, int act,
-                kiln_tensor *out);
+                const kiln_tensor *x2, const kiln_tensor *bias, const kiln_tensor *add, float scale,
+                int act, kiln_tensor *out);
 int matrix_linear(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
                   const kiln_tensor *bias, int act, const kiln_tensor *add, kiln_tensor *out);
 int matrix_linears(const kiln_host *h, int n, const kiln_packed *const *w, const kiln_tensor *x,
                    const kiln_tensor *const *bias, int act, kiln_tensor *const *out);
-int matrix_back(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout, kiln_tensor *dx);
+int matrix_conv_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout,
+                   kiln_tensor *dx, kiln_tensor *dx2);
+int matrix_linear_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout,
+                     kiln_tensor *dx);
 int matrix_conv_dw(const kiln_host *h, const struct matrix_kind *kind, const kiln_conv *conv,
-                   const kiln_tensor *x, const kiln_tensor *dout, kiln_tensor *dw,
-                   kiln_tensor *dbias);
+                   const kiln_tensor *x, const kiln_tensor *x2, const kiln_tensor *dout,
+                   kiln_tensor *dw, kiln_tensor *dbias);
 int matrix_linear_dw(const kiln_host *h, const struct matrix_kind *kind, const kiln_tensor *x,
                      const kiln_tensor *dout, kiln_tensor *dw, kiln_tensor *dbias);
 

@@ -38,15 +38,16 @@ void winograd_taps(const struct conv_geometry *g, int part, struct winograd_taps
     }
 }
 
-static void pixels_of(const struct winograd_grid *g, const struct winograd_map *map, int64_t tile,
-                      const float **pixel)
+static void pixels_of(const struct winograd_grid *g, const struct winograd_map *map, int part,
+                      int64_t tile, const float **pixel)
 {
+    int64_t c = map->of.c[part];
     int64_t image = tile / (g->rows * g->columns), in_image = tile % (g->rows * g->columns);
-    int64_t stride = map->stride, end = (map->side - 1) * stride, right = stride * map->c;
+    int64_t stride = map->stride, end = (map->side - 1) * stride, right = stride * c;
     int64_t y = (in_image / g->columns * g->m + map->dy) * stride + map->y0;
     int64_t x = (in_image % g->columns * g->m + map->dx) * stride + map->x0;
-    int64_t down = stride * map->w * map->c;
-    const float *row = map->data + ((image * map->h + y) * map->w + x) * map->c;
+    int64_t down = stride * map->w * c;
+    const float *row = map->of.data[part] + ((image * map->h + y) * map->w + x) * c;
     if (y >= 0 && x >= 0 && y + end < map->h && x + end < map->w) {
         for (int64_t i = 0; i < map->side; i++, row += down)
             for (int64_t j = 0; j < map->side; j++)
@@ -56,15 +57,16 @@ static void pixels_of(const struct winograd_grid *g, const struct winograd_map *
     for (int64_t i = 0; i <= end; i += stride, row += down)
         for (int64_t j = 0; j <= end; j += stride) {
             int inside = y + i >= 0 && y + i < map->h && x + j >= 0 && x + j < map->w;
-            *pixel++ = inside ? row + j * map->c : map->zeros;
+            *pixel++ = inside ? row + j * c : map->zeros;
         }
 }
 
 void winograd_walk_begin(struct winograd_walk *w, const struct winograd_grid *g,
-                         const struct winograd_map *map, int64_t first, int64_t tiles)
+                         const struct winograd_map *map, int part, int64_t first, int64_t tiles)
 {
     w->grid = g;
     w->map = map;
+    w->part = part;
     w->tile = first;
     w->end = first + tiles;
     w->next = w->pixel = w->room[0];
@@ -75,12 +77,12 @@ int winograd_walk_next(struct winograd_walk *w)
     if (w->next == w->pixel) {  // the first, or none after the last
         if (w->tile == w->end)
             return 0;
-        pixels_of(w->grid, w->map, w->tile++, w->next);
+        pixels_of(w->grid, w->map, w->part, w->tile++, w->next);
     }
     w->pixel = w->next;
     if (w->tile < w->end) {
         w->next = w->room[w->pixel == w->room[0]];
-        pixels_of(w->grid, w->map, w->tile++, w->next);
+        pixels_of(w->grid, w->map, w->part, w->tile++, w->next);
     }
     return 1;
 }
@@ -153,10 +155,14 @@ void winograd_transform_in(const struct winograd_isa *w, const struct winograd_g
                            const struct winograd_map *map, int64_t first, int64_t tiles, float *to,
                            int64_t row, int64_t step)
 {
-    struct winograd_walk walk;
-    winograd_walk_begin(&walk, g, map, first, tiles);
-    for (; winograd_walk_next(&walk); to += row)
-        w->input(walk.pixel, walk.next, map->c, to, step);
+    const int64_t *c = map->of.c;
+    for (int part = 0; part < 2 && c[part]; part++) {
+        struct winograd_walk walk;
+        float *at = to + (part ? c[0] : 0);
+        winograd_walk_begin(&walk, g, map, part, first, tiles);
+        for (; winograd_walk_next(&walk); at += row)
+            w->input(walk.pixel, walk.next, c[part], at, step);
+    }
 }
 
 // The products of a cell of a part; those of the planes of an input add up.
@@ -188,26 +194,19 @@ void winograd_transform_out(const struct winograd_job *job, int phase, int64_t f
     const struct winograd_grid *g = &job->grid;
     enum { MOST = (WINOGRAD_MAX - 2) * (WINOGRAD_MAX - 2) };
     _Alignas(64) float sums[MOST * GEMM_MAX_COLUMNS];
-    int64_t pixel[MOST], at[MOST], m = g->m, panel = p->kind->isa->columns, s = p->g.out_stride;
+    int64_t pixel[MOST], m = g->m, panel = p->kind->isa->columns, s = p->g.out_stride;
     for (int64_t i = 0; i < tiles; i++) {
         int64_t tile = first + i, image = tile / (g->rows * g->columns);
         int64_t oy = tile / g->columns % g->rows * m * s + phase / s;
         int64_t left = tile % g->columns * m * s + phase % s, *to = pixel;
         for (int64_t j = 0; j < m; j++, oy += s)
             for (int64_t k = 0, ox = left; k < m; k++, ox += s)
-                *to++ = oy < pass->oh && ox < pass->ow
-                            ? ((image * pass->oh + oy) * pass->ow + ox) * p->o
-                            : -1;
+                *to++ =
+                    oy < pass->oh && ox < pass->ow ? (image * pass->oh + oy) * pass->ow + ox : -1;
         for (int64_t o = 0; o < p->o; o += panel) {
-            struct epilogue e = pass->epilogue;
-            int64_t wide = smaller(panel, p->o - o);
-            if (e.bias)
-                e.bias += o;
             p->winograd->output(from + i * p->width + o, job->out_step,
                                 smaller(panel, p->width - o), sums, panel);
-            for (int64_t k = 0; k < m * m; k++)
-                at[k] = pixel[k] < 0 ? -1 : pixel[k] + o;
-            p->kind->isa->finish(&e, sums, panel, at, m * m, wide);
+            conv_finish(p, pass, sums, panel, pixel, m * m, o, panel);
         }
     }
 }
@@ -249,17 +248,17 @@ static int run_blocks(void *ctx, int64_t begin, int64_t end, int64_t chunk)
     return KILN_OK;
 }
 
-static void make_map(struct winograd_job *job, int part, const float *x, const float *zeros)
+static void make_map(struct winograd_job *job, int part, const struct map_f32 *x,
+                     const float *zeros)
 {
     const kiln_packed *p = job->p;
     struct winograd_taps taps;
     winograd_taps(&p->g, part, &taps);
     job->map[part] = (struct winograd_map){
-        .data = x,
+        .of = *x,
         .zeros = zeros,
         .h = job->pass->ih,
         .w = job->pass->iw,
-        .c = p->c,
         .stride = p->g.in_stride,
         .y0 = p->g.scatter ? 0 : part / p->g.stride,
         .x0 = p->g.scatter ? 0 : part % p->g.stride,
@@ -291,18 +290,19 @@ static void size_blocks(struct winograd_job *job)
 int conv_winograd_run(const kiln_host *h, const kiln_packed *p, const struct conv_pass *pass)
 {
     struct winograd_job job = {.h = h, .p = p, .pass = pass};
-    kiln_tensor *converted, *owner;
-    const float *x = as_f32(h, pass->x, &converted);
+    struct map_f32 x;
+    kiln_tensor *owner;
     float *zeros = scratch_new(h, (size_t)p->c * sizeof(float), &owner);
-    int err = KILN_ERR_MEMORY;
-    if (!x || !zeros)
+    int err = map_f32(h, &pass->x, &x);
+    err = zeros ? err : KILN_ERR_MEMORY;
+    if (err)
         goto done;
     memset(zeros, 0, (size_t)p->c * sizeof(float));
     int64_t s = p->g.out_stride;  // tiles are those of a phase
     job.grid =
         winograd_grid(p->winograd->m, pass->n, (pass->oh + s - 1) / s, (pass->ow + s - 1) / s);
     for (int part = 0; part < parts_of(&p->g); part++)
-        make_map(&job, part, x, zeros);
+        make_map(&job, part, &x, zeros);
     job.depth = round_up(p->c, 16);
     size_blocks(&job);
     err = p->transformed ? h->parallel_for(h, (job.grid.tiles + job.block - 1) / job.block, 1,
@@ -310,6 +310,6 @@ int conv_winograd_run(const kiln_host *h, const kiln_packed *p, const struct con
                          : winograd_run_shared(&job);
 done:
     h->tensor_free(h, owner);
-    h->tensor_free(h, converted);
+    map_f32_free(h, &x);
     return err;
 }

@@ -19,9 +19,9 @@ void winograd_taps(const struct conv_geometry *g, int part, struct winograd_taps
 // A plane of a map [n,h,w,c], of pixels y0 + stride y, x0 + stride x, as a sequence of tiles, which
 // lie m pixels apart, the last of a row or column partly outside.
 struct winograd_map {
-    const float *data;
+    struct map_f32 of;
     const float *zeros;  // [c], what is outside
-    int64_t h, w, c;
+    int64_t h, w;
     int64_t stride, y0, x0;
     int64_t side, dy, dx;  // of a tile: pixels a side; its start from its place
 };
@@ -32,17 +32,18 @@ struct winograd_grid {
 };
 
 struct winograd_grid winograd_grid(int m, int64_t n, int64_t h, int64_t w);
-// Walks over tiles from first on: pixel [side*side] of one, and of the next to be fetched
-// meanwhile, which is the same after the last. Until winograd_walk_next gives 0.
+// Walks over tiles of one tensor of a map from first on: pixel [side*side] of one, and of the next
+// to be fetched meanwhile, which is the same after the last. Until winograd_walk_next gives 0.
 struct winograd_walk {
     const struct winograd_grid *grid;
     const struct winograd_map *map;
+    int part;
     int64_t tile, end;  // after those in room
     const float **pixel, **next;
     const float *room[2][WINOGRAD_MAX * WINOGRAD_MAX];
 };
 void winograd_walk_begin(struct winograd_walk *w, const struct winograd_grid *g,
-                         const struct winograd_map *map, int64_t first, int64_t tiles);
+                         const struct winograd_map *map, int part, int64_t first, int64_t tiles);
 int winograd_walk_next(struct winograd_walk *w);
 
 // Tiles [first, first + tiles) transformed: their channels to rows row floats apart, cells to step.

@@ -19,7 +19,7 @@ struct grad_job {
     const struct gemm_isa *isa;
     const struct winograd_isa *winograd;
     const struct conv_grad *d;
-    const float *input, *gradient;
+    struct map_f32 input, gradient;
     struct winograd_grid grid;
     struct winograd_map x[WINOGRAD_PARTS], g;
     struct winograd_taps taps[WINOGRAD_PARTS];
@@ -33,10 +33,16 @@ struct grad_job {
 static void transform_grad(const struct grad_job *job, int64_t first, int64_t tiles, float *g,
                            float *totals)
 {
-    struct winograd_walk walk;
-    winograd_walk_begin(&walk, &job->grid, &job->g, first, tiles);
-    for (; winograd_walk_next(&walk); g += job->width)
-        job->winograd->grad(walk.pixel, walk.next, job->d->o, g, job->g_step, totals);
+    const int64_t *c = job->g.of.c;
+    for (int part = 0; part < 2 && c[part]; part++) {
+        struct winograd_walk walk;
+        int64_t before = part ? c[0] : 0;
+        float *at = g + before;
+        winograd_walk_begin(&walk, &job->grid, &job->g, part, first, tiles);
+        for (; winograd_walk_next(&walk); at += job->width)
+            job->winograd->grad(walk.pixel, walk.next, c[part], at, job->g_step,
+                                totals ? totals + before : NULL);
+    }
 }
 
 // totals NULL: not wanted.
@@ -122,7 +128,7 @@ static int run_grad(struct grad_job *job)
     job->totals = scratch + sums;
     float *zero = job->totals + totals;
     memset(zero, 0, (size_t)zeros * sizeof(float));
-    job->g = (struct winograd_map){job->gradient, zero, d->oh, d->ow, d->o, 1, 0, 0, m, 0, 0};
+    job->g = (struct winograd_map){job->gradient, zero, d->oh, d->ow, 1, 0, 0, m, 0, 0};
     // Pixel q of the gradient meets those of the map from s q - pad on, as a convolution forward.
     struct conv_geometry geometry;
     const kiln_conv forward = {d->conv.kernel, d->conv.stride, d->conv.pad, 0};
@@ -130,10 +136,10 @@ static int run_grad(struct grad_job *job)
     for (int plane = 0; plane < s * s; plane++) {
         struct winograd_taps *taps = &job->taps[plane];
         winograd_taps(&geometry, plane, taps);
-        job->x[plane] = (struct winograd_map){job->input, zero,      d->ih,
-                                              d->iw,      d->c,      s,
-                                              plane / s,  plane % s, winograd_side(job->winograd),
-                                              taps->dy,   taps->dx};
+        job->x[plane] =
+            (struct winograd_map){job->input, zero,      d->ih,     d->iw,
+                                  s,          plane / s, plane % s, winograd_side(job->winograd),
+                                  taps->dy,   taps->dx};
     }
     int err = job->h->parallel_for(job->h, job->parts, 1, grad_parts, job);
     if (!err)
@@ -186,15 +192,12 @@ int conv_winograd_grad(const kiln_host *h, const struct gemm_isa *isa,
                        const struct winograd_isa *winograd, const struct conv_grad *d)
 {
     struct grad_job job = {.h = h, .isa = isa, .winograd = winograd, .d = d};
-    kiln_tensor *x, *g;
-    int err = KILN_ERR_MEMORY;
-    job.input = as_f32(h, d->x, &x);
-    job.gradient = as_f32(h, d->g, &g);
-    if (job.input && job.gradient)
-        err = run_grad(&job);
+    int err = map_f32(h, &d->x, &job.input);
+    err = err ? err : map_f32(h, &d->g, &job.gradient);
+    err = err ? err : run_grad(&job);
     if (!err && d->sum && d->sum_x)
-        err = sum_pixels(h, isa, job.input, d->n, d->ih * d->iw, d->c, d->sum);
-    h->tensor_free(h, x);
-    h->tensor_free(h, g);
+        err = sum_pixels(h, isa, job.input.data[0], d->n, d->ih * d->iw, d->c, d->sum);
+    map_f32_free(h, &job.input);
+    map_f32_free(h, &job.gradient);
     return err;
 }

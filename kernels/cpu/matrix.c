@@ -112,18 +112,26 @@ static int is_bf16(const kiln_tensor *t)
     return tensor_type(t) == WEIGHT_BF16;
 }
 
+// What does not stay in the caches need not be fetched into them to be written.
+static int streams(const kiln_tensor *out)
+{
+    enum { STREAM_BYTES = 8 << 20 };
+    return !is_bf16(out) && out->shape[out->ndim - 1] % 16 == 0 &&
+           (uintptr_t)tensor_at(out) % 64 == 0 &&
+           kiln_numel(out) * (int64_t)sizeof(float) >= STREAM_BYTES;
+}
+
 static int run(const kiln_host *h, const kiln_packed *w, struct conv_pass *pass,
-               const kiln_tensor *bias, const kiln_tensor *add, kiln_tensor *out)
+               const kiln_tensor *bias, const kiln_tensor *add, kiln_tensor *out, kiln_tensor *out2)
 {
     kiln_tensor *owner = NULL;
-    pass->epilogue.out = tensor_at(out);
     pass->epilogue.bf16 = is_bf16(out);
     pass->epilogue.add = add ? tensor_at(add) : NULL;
-    // What does not stay in the caches need not be fetched into them to be written.
-    enum { STREAM_BYTES = 8 << 20 };
-    pass->epilogue.stream = !pass->epilogue.bf16 && w->o % 16 == 0 &&
-                            (uintptr_t)pass->epilogue.out % 64 == 0 &&
-                            kiln_numel(out) * (int64_t)sizeof(float) >= STREAM_BYTES;
+    pass->epilogue.stream = streams(out) && (!out2 || streams(out2));
+    pass->out[0] = tensor_at(out);
+    pass->out[1] = out2 ? tensor_at(out2) : NULL;
+    pass->out_c[0] = out->shape[out->ndim - 1];
+    pass->out_c[1] = w->o - pass->out_c[0];
     if (bias) {
         pass->epilogue.bias = as_f32(h, bias, &owner);
         if (!pass->epilogue.bias)
@@ -145,9 +153,11 @@ static int run(const kiln_host *h, const kiln_packed *w, struct conv_pass *pass,
     return err;
 }
 
-static struct conv_pass map_pass(const kiln_tensor *x, const kiln_tensor *out)
+static struct conv_pass map_pass(const kiln_tensor *x, const kiln_tensor *x2,
+                                 const kiln_tensor *out)
 {
-    struct conv_pass pass = {.x = x, .n = x->shape[0], .ih = 1, .iw = 1, .oh = 1, .ow = 1};
+    struct conv_pass pass = {
+        .x = conv_map(x, x2), .n = x->shape[0], .ih = 1, .iw = 1, .oh = 1, .ow = 1};
     if (x->ndim == 4) {
         pass.ih = x->shape[1];
         pass.iw = x->shape[2];
@@ -162,22 +172,30 @@ static struct conv_pass map_pass(const kiln_tensor *x, const kiln_tensor *out)
 }
 
 int matrix_conv(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
-                const kiln_tensor *bias, const kiln_tensor *add, float scale, int act,
-                kiln_tensor *out)
+                const kiln_tensor *x2, const kiln_tensor *bias, const kiln_tensor *add, float scale,
+                int act, kiln_tensor *out)
 {
-    struct conv_pass pass = map_pass(x, out);
+    kiln_tensor *both = NULL;
+    if (x2 && (w->few || !conv_pair_fits(w->kind, x->shape[3]))) {
+        int err = conv_pair_new(h, x, x2, &both);
+        err = err ? err : conv_pair_join(h, x, x2, both);
+        err = err ? err : matrix_conv(h, w, both, NULL, bias, add, scale, act, out);
+        h->tensor_free(h, both);
+        return err;
+    }
+    struct conv_pass pass = map_pass(x, x2, out);
     pass.epilogue.scale = scale;
     pass.epilogue.act = act;
-    return run(h, w, &pass, bias, add, out);
+    return run(h, w, &pass, bias, add, out, NULL);
 }
 
 int matrix_linear(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
                   const kiln_tensor *bias, int act, const kiln_tensor *add, kiln_tensor *out)
 {
-    struct conv_pass pass = map_pass(x, out);
+    struct conv_pass pass = map_pass(x, NULL, out);
     pass.epilogue.linear = 1;
     pass.epilogue.act = act;
-    return run(h, w, &pass, bias, add, out);
+    return run(h, w, &pass, bias, add, out, NULL);
 }
 
 int matrix_linears(const kiln_host *h, int n, const kiln_packed *const *w, const kiln_tensor *x,
@@ -189,11 +207,26 @@ int matrix_linears(const kiln_host *h, int n, const kiln_packed *const *w, const
     return e;
 }
 
-int matrix_back(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout, kiln_tensor *dx)
+int matrix_conv_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout,
+                   kiln_tensor *dx, kiln_tensor *dx2)
 {
-    struct conv_pass pass = map_pass(dout, dx);
+    kiln_tensor *both = NULL;
+    if (dx2 && !conv_pair_fits(w->kind, dx->shape[3])) {
+        int err = conv_pair_new(h, dx, dx2, &both);
+        err = err ? err : matrix_conv_dx(h, w, dout, both, NULL);
+        err = err ? err : conv_pair_split(h, both, dx, dx2);
+        h->tensor_free(h, both);
+        return err;
+    }
+    struct conv_pass pass = map_pass(dout, NULL, dx);
     pass.epilogue.scale = 1;
-    return run(h, w, &pass, NULL, NULL, dx);
+    return run(h, w, &pass, NULL, NULL, dx, dx2);
+}
+
+int matrix_linear_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout,
+                     kiln_tensor *dx)
+{
+    return matrix_conv_dx(h, w, dout, dx, NULL);
 }
 
 static int run_grad(const kiln_host *h, const struct matrix_kind *kind, struct conv_grad *d,
@@ -221,18 +254,31 @@ static int run_grad(const kiln_host *h, const struct matrix_kind *kind, struct c
 }
 
 int matrix_conv_dw(const kiln_host *h, const struct matrix_kind *kind, const kiln_conv *conv,
-                   const kiln_tensor *x, const kiln_tensor *dout, kiln_tensor *dw,
-                   kiln_tensor *dbias)
+                   const kiln_tensor *x, const kiln_tensor *x2, const kiln_tensor *dout,
+                   kiln_tensor *dw, kiln_tensor *dbias)
 {
+    // A kernel that covers its image takes that as one row.
+    int whole = conv->kernel > 1 && dout->shape[1] * dout->shape[2] == 1;
+    kiln_tensor *both = NULL;
+    if (x2 && (whole || !conv_pair_fits(kind, x->shape[3]))) {
+        int err = conv_pair_new(h, x, x2, &both);
+        err = err ? err : conv_pair_join(h, x, x2, both);
+        err = err ? err : matrix_conv_dw(h, kind, conv, both, NULL, dout, dw, dbias);
+        h->tensor_free(h, both);
+        return err;
+    }
     // A transposed convolution is the same sum with the maps in each other's place.
     const kiln_tensor *big = conv->transposed ? dout : x, *small = conv->transposed ? x : dout;
-    struct conv_grad d = {.x = big, .g = small, .conv = *conv, .n = x->shape[0]};
+    struct conv_map in = conv_map(x, x2), out = conv_map(dout, NULL);
+    struct conv_grad d = {.conv = *conv, .n = x->shape[0]};
+    d.x = conv->transposed ? out : in;
+    d.g = conv->transposed ? in : out;
     d.ih = big->shape[1];
     d.iw = big->shape[2];
     d.oh = small->shape[1];
     d.ow = small->shape[2];
-    d.c = big->shape[3];
-    d.o = small->shape[3];
+    d.c = d.x.c[0] + d.x.c[1];
+    d.o = d.g.c[0] + d.g.c[1];
     d.sum_x = conv->transposed != 0;
     return run_grad(h, kind, &d, dw, dbias);
 }
@@ -240,11 +286,13 @@ int matrix_conv_dw(const kiln_host *h, const struct matrix_kind *kind, const kil
 int matrix_linear_dw(const kiln_host *h, const struct matrix_kind *kind, const kiln_tensor *x,
                      const kiln_tensor *dout, kiln_tensor *dw, kiln_tensor *dbias)
 {
-    struct conv_grad d = {.x = x, .g = dout, .conv = {1, 1, 0, 0}, .n = 1};
+    struct conv_grad d = {.conv = {1, 1, 0, 0}, .n = 1};
+    d.x = conv_map(x, NULL);
+    d.g = conv_map(dout, NULL);
     for (int32_t i = 0; i + 1 < x->ndim; i++)
         d.n *= x->shape[i];
     d.ih = d.iw = d.oh = d.ow = 1;
-    d.c = x->shape[x->ndim - 1];
-    d.o = dout->shape[dout->ndim - 1];
+    d.c = d.x.c[0];
+    d.o = d.g.c[0];
     return run_grad(h, kind, &d, dw, dbias);
 }

@@ -10,8 +10,8 @@ static inline void matrix_init_common(kiln_ops *ops)
     ops->conv = matrix_conv;
     ops->linear = matrix_linear;
     ops->linears = matrix_linears;
-    ops->conv_dx = matrix_back;
-    ops->linear_dx = matrix_back;
+    ops->conv_dx = matrix_conv_dx;
+    ops->linear_dx = matrix_linear_dx;
 }
 
 #define MATRIX_ENTRIES(kind)                                                                       \
@@ -26,9 +26,10 @@ static inline void matrix_init_common(kiln_ops *ops)
         return matrix_pack_linear(h, &kind, weight, grad, out);                                    \
     }                                                                                              \
     static int kind##_conv_dw(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *x,     \
-                              const kiln_tensor *dout, kiln_tensor *dw, kiln_tensor *dbias)        \
+                              const kiln_tensor *x2, const kiln_tensor *dout, kiln_tensor *dw,     \
+                              kiln_tensor *dbias)                                                  \
     {                                                                                              \
-        return matrix_conv_dw(h, &kind, conv, x, dout, dw, dbias);                                 \
+        return matrix_conv_dw(h, &kind, conv, x, x2, dout, dw, dbias);                             \
     }                                                                                              \
     static int kind##_linear_dw(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *dout, \
                                 kiln_tensor *dw, kiln_tensor *dbias)                               \

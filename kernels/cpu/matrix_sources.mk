@@ -4,6 +4,7 @@ kernels_avx2_matrix_sources = \
 	kernels/cpu/conv_f32.c \
 	kernels/cpu/conv_f32_dw.c \
 	kernels/cpu/conv_few.c \
+	kernels/cpu/conv_pair.c \
 	kernels/cpu/conv_pass.h \
 	kernels/cpu/conv_plan.c \
 	kernels/cpu/conv_plan.h \

@@ -57,17 +57,27 @@ template <class A> void note(const A &a)
     }
 }
 
+// What an operation writes, mostly.
+const kiln_tensor *last_given()
+{
+    int i = now.tensors;
+    while (i > 0 && !now.tensor[i - 1])
+        i--;
+    return i ? now.tensor[i - 1] : nullptr;
+}
+
 // Each weight is used once for each pixel of the smaller of two maps.
 double products(const char *name)
 {
-    const kiln_tensor *const *t = now.tensor, *out = t[now.tensors - 1];
+    const kiln_tensor *const *t = now.tensor, *out = last_given();
     if (!strcmp(name, "attention")) {
         const int64_t keys = t[1]->shape[1] + (t[3] ? t[3]->shape[1] : 0);
         return 4.0 * (double)kiln_numel(t[0]) * (double)keys;
     }
     if (!strcmp(name, "conv_dw") || !strcmp(name, "linear_dw")) {
-        const int64_t rows = rows_of(t[0]) < rows_of(t[1]) ? rows_of(t[0]) : rows_of(t[1]);
-        return t[2] ? 2.0 * (double)rows * (double)kiln_numel(t[2]) : 0;
+        const kiln_tensor *dout = t[now.tensors - 3], *dw = t[now.tensors - 2];
+        const int64_t rows = rows_of(t[0]) < rows_of(dout) ? rows_of(t[0]) : rows_of(dout);
+        return dw ? 2.0 * (double)rows * (double)kiln_numel(dw) : 0;
     }
     const int64_t rows = rows_of(t[0]) < rows_of(out) ? rows_of(t[0]) : rows_of(out);
     return 2.0 * (double)rows * (double)now.packed;
@@ -75,7 +85,7 @@ double products(const char *name)
 
 void line(const char *name)
 {
-    const kiln_tensor *out = now.tensors ? now.tensor[now.tensors - 1] : nullptr;
+    const kiln_tensor *out = last_given();
     fprintf(file(), "%s\t", name);
     for (int i = 0; out && i < out->ndim; i++)
         fprintf(file(), "%s%lld", i ? "x" : "", (long long)out->shape[i]);

@@ -104,15 +104,36 @@ int product(const kiln_host *h, const kiln_packed *p, const kiln_tensor *x, cons
     }
 }
 
-int conv(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x, const kiln_tensor *bias,
-         const kiln_tensor *add, float scale, int act, kiln_tensor *out)
+int conv(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x, const kiln_tensor *x2,
+         const kiln_tensor *bias, const kiln_tensor *add, float scale, int act, kiln_tensor *out)
 {
-    return product(h, w, x, epilogue{bias, add, scale, act, 0}, out);
+    const epilogue e = {bias, add, scale, act, 0};
+    if (!x2)
+        return product(h, w, x, e, out);
+    kiln_tensor *both;
+    int err = pair_new(h, x, x2, &both);
+    if (!err)
+        err = pair_join(h, x, x2, both);
+    if (!err)
+        err = product(h, w, both, e, out);
+    h->tensor_free(h, both);
+    return err;
 }
 
-int conv_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout, kiln_tensor *dx)
+int conv_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout, kiln_tensor *dx,
+            kiln_tensor *dx2)
 {
-    return product(h, w, dout, epilogue{nullptr, nullptr, 1, KILN_ACT_NONE, 0}, dx);
+    const epilogue e = {nullptr, nullptr, 1, KILN_ACT_NONE, 0};
+    if (!dx2)
+        return product(h, w, dout, e, dx);
+    kiln_tensor *both;
+    int err = pair_new(h, dx, dx2, &both);
+    if (!err)
+        err = product(h, w, dout, e, both);
+    if (!err)
+        err = pair_split(h, both, dx, dx2);
+    h->tensor_free(h, both);
+    return err;
 }
 
 int linear(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x, const kiln_tensor *bias,

@@ -196,8 +196,8 @@ int bias_grad(const kiln_host *h, const kiln_tensor *dout, kiln_tensor *dbias)
 }
 
 template <int precision>
-int conv_dw(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *x,
-            const kiln_tensor *dout, kiln_tensor *dw, kiln_tensor *dbias)
+int dw_of(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *x, const kiln_tensor *dout,
+          kiln_tensor *dw, kiln_tensor *dbias)
 {
     enum { SHORTEST = 1024, MOST_FLOATS = 1 << 26 };
     int err = dbias ? bias_grad(h, dout, dbias) : KILN_OK;
@@ -242,11 +242,27 @@ int conv_dw(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *x,
 }
 
 template <int precision>
+int conv_dw(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *x, const kiln_tensor *x2,
+            const kiln_tensor *dout, kiln_tensor *dw, kiln_tensor *dbias)
+{
+    if (!x2)
+        return dw_of<precision>(h, conv, x, dout, dw, dbias);
+    kiln_tensor *both;
+    int err = pair_new(h, x, x2, &both);
+    if (!err)
+        err = pair_join(h, x, x2, both);
+    if (!err)
+        err = dw_of<precision>(h, conv, both, dout, dw, dbias);
+    h->tensor_free(h, both);
+    return err;
+}
+
+template <int precision>
 int linear_dw(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *dout, kiln_tensor *dw,
               kiln_tensor *dbias)
 {
     kiln_conv one = {1, 1, 0, 0};
-    return conv_dw<precision>(h, &one, x, dout, dw, dbias);
+    return dw_of<precision>(h, &one, x, dout, dw, dbias);
 }
 
 template <int precision> struct grads {

@@ -119,17 +119,52 @@ static int conv_rows(void *ctx, int64_t begin, int64_t end, int64_t chunk)
     return KILN_OK;
 }
 
-int ref_conv(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
+// Room for x and x2 side by side.
+static int new_pair(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *x2,
+                    kiln_tensor **both)
+{
+    const int64_t *s = x->shape, shape[] = {s[0], s[1], s[2], s[3] + x2->shape[3]};
+    return h->tensor_new(h, NULL, KILN_F32, 4, shape, both);
+}
+
+// x, or a copy of it and x2 side by side, which *owner owns.
+static int join(const kiln_host *h, const kiln_tensor **x, const kiln_tensor *x2,
+                kiln_tensor **owner)
+{
+    *owner = NULL;
+    if (!x2)
+        return KILN_OK;
+    int err = new_pair(h, *x, x2, owner);
+    if (!err)
+        err = ref_concat(h, *x, x2, *owner);
+    *x = *owner;
+    return err;
+}
+
+int ref_conv(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x, const kiln_tensor *x2,
              const kiln_tensor *bias, const kiln_tensor *add, float scale, int act,
              kiln_tensor *out)
 {
+    kiln_tensor *owner;
+    int err = join(h, &x, x2, &owner);
     struct conv_job job = {h, w, x, out, ref_f32(bias), ref_f32(add), (double)scale, act};
-    return h->parallel_for(h, out->shape[0] * out->shape[1], 8, conv_rows, &job);
+    if (!err)
+        err = h->parallel_for(h, out->shape[0] * out->shape[1], 8, conv_rows, &job);
+    h->tensor_free(h, owner);
+    return err;
 }
 
-int ref_conv_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout, kiln_tensor *dx)
+int ref_conv_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout, kiln_tensor *dx,
+                kiln_tensor *dx2)
 {
-    return ref_conv(h, w, dout, NULL, NULL, 1, KILN_ACT_NONE, dx);
+    kiln_tensor *both = NULL;
+    int err = dx2 ? new_pair(h, dx, dx2, &both) : KILN_OK;
+    if (!err)
+        err = ref_conv(h, w, dout, NULL, NULL, NULL, 1, KILN_ACT_NONE, dx2 ? both : dx);
+    if (!err && dx2)
+        err = ref_split(h, both, dx, dx2);
+    h->tensor_free(h, both);
+    return err;
 }
 
 // The weight gradient. The map on the coarse grid (dout of a plain convolution, x of a transposed
@@ -182,14 +217,20 @@ static int dw_items(void *ctx, int64_t begin, int64_t end, int64_t chunk)
 }
 
 int ref_conv_dw(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *x,
-                const kiln_tensor *dout, kiln_tensor *dw, kiln_tensor *dbias)
+                const kiln_tensor *x2, const kiln_tensor *dout, kiln_tensor *dw, kiln_tensor *dbias)
 {
+    kiln_tensor *owner;
     if (dbias)
         ref_linear_dw(h, x, dout, NULL, dbias);
     if (!dw)
         return KILN_OK;
+    int err = join(h, &x, x2, &owner);
+    if (err)
+        return err;
     struct dw_job job = {h, conv, conv->transposed ? x : dout, conv->transposed ? dout : x,
                          kiln_f32(dw)};
     int64_t blocks = (job.coarse->shape[3] + DW_BLOCK - 1) / DW_BLOCK;
-    return h->parallel_for(h, conv->kernel * conv->kernel * blocks, 1, dw_items, &job);
+    err = h->parallel_for(h, conv->kernel * conv->kernel * blocks, 1, dw_items, &job);
+    h->tensor_free(h, owner);
+    return err;
 }

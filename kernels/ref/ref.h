@@ -67,12 +67,14 @@ int ref_pack_conv(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *
                   kiln_packed **out);
 int ref_pack_linear(const kiln_host *h, const kiln_tensor *weight, int grad, kiln_packed **out);
 void ref_pack_free(const kiln_host *h, kiln_packed *w);
-int ref_conv(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
+int ref_conv(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x, const kiln_tensor *x2,
              const kiln_tensor *bias, const kiln_tensor *add, float scale, int act,
              kiln_tensor *out);
-int ref_conv_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout, kiln_tensor *dx);
+int ref_conv_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout, kiln_tensor *dx,
+                kiln_tensor *dx2);
 int ref_conv_dw(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *x,
-                const kiln_tensor *dout, kiln_tensor *dw, kiln_tensor *dbias);
+                const kiln_tensor *x2, const kiln_tensor *dout, kiln_tensor *dw,
+                kiln_tensor *dbias);
 int ref_linear(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
                const kiln_tensor *bias, int act, const kiln_tensor *add, kiln_tensor *out);
 int ref_linears(const kiln_host *h, int n, const kiln_packed *const *w, const kiln_tensor *x,

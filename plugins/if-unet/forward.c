@@ -34,38 +34,18 @@ static kiln_tensor *resample(struct pass *p, const kiln_tensor *x, int up)
     return out;
 }
 
-// (conv(x) + add) scale
-static kiln_tensor *conv(struct pass *p, const struct module *m, const kiln_packed *w,
-                         const kiln_tensor *bias, const kiln_tensor *x, const kiln_tensor *add,
-                         double scale)
+// (conv(x, with x2 behind it or NULL) + add) scale
+static kiln_tensor *conv(struct pass *p, int module, const kiln_tensor *x, const kiln_tensor *x2,
+                         const kiln_tensor *add, double scale)
 {
+    const struct module *m = &p->s->module[module];
     if (p->e)
         return NULL;
     kiln_tensor *out =
         pass_new(p, 4, (int64_t[]){x->shape[0], x->shape[1], x->shape[2], m->shape[0]});
     if (!p->e)
-        p->e = p->ops->conv(p->host, w, x, bias, add, (float)scale, KILN_ACT_NONE, out);
+        p->e = p->ops->conv(p->host, m->w, x, x2, m->bias, add, (float)scale, KILN_ACT_NONE, out);
     return out;
-}
-
-static kiln_tensor *conv3(struct pass *p, int module, const kiln_tensor *x, const kiln_tensor *add,
-                          double scale)
-{
-    const struct module *m = &p->s->module[module];
-    return conv(p, m, m->w, m->bias, x, add, scale);
-}
-
-// x and skip side by side through a 1x1 convolution, as two: there is no copy of the two together.
-static kiln_tensor *shortcut(struct pass *p, int module, const kiln_tensor *x,
-                             const kiln_tensor *skip)
-{
-    const struct module *m = &p->s->module[module];
-    kiln_tensor *a = conv(p, m, m->w, m->bias, x, NULL, 1);
-    if (!skip)
-        return a;
-    kiln_tensor *b = conv(p, m, m->w_skip, NULL, skip, a, 1);
-    pass_free(p, a);
-    return b;
 }
 
 // [n,h,w,in] (those of skip last) to [n,h,w,out]. x and skip are dropped.
@@ -85,18 +65,18 @@ static kiln_tensor *resnet(struct forward *f, kiln_tensor *x, kiln_tensor *skip)
         drop(f, x);
         x = b;
     }
-    b = conv3(p, m + CONV1, a, NULL, 1);  // [n,h,w,out]
+    b = conv(p, m + CONV1, a, NULL, NULL, 1);  // [n,h,w,out]
     pass_free(p, a);
     a = pass_group_norm(p, m + NORM2, b, NULL, c->groups, c->eps, scale_shift, c->act);
     pass_free(p, b);
     pass_free(p, scale_shift);
     if (p->s->module[m + CONV_SHORTCUT].kind != NONE) {
-        b = shortcut(p, m + CONV_SHORTCUT, x, skip);
+        b = conv(p, m + CONV_SHORTCUT, x, skip, NULL, 1);
         drop(f, x);
         pass_free(p, skip);
         x = b;
     }
-    b = conv3(p, m + CONV2, a, x, 1 / c->scale[r->middle]);
+    b = conv(p, m + CONV2, a, NULL, x, 1 / c->scale[r->middle]);
     pass_free(p, a);
     drop(f, x);
     return b;
@@ -242,7 +222,7 @@ int unet_predict(struct unet *s, const kiln_query *q, kiln_estimate *out)
     pass_begin(p, s);
     embed(&f);
     kiln_tensor *x = input(&f), *y;
-    y = push(&f, conv3(p, CONV_IN, x, NULL, 1));
+    y = push(&f, conv(p, CONV_IN, x, NULL, NULL, 1));
     pass_free(p, x);
     y = down(&f, y);
     y = resnet(&f, y, NULL);
@@ -251,6 +231,6 @@ int unet_predict(struct unet *s, const kiln_query *q, kiln_estimate *out)
     y = up(&f, y);
     x = pass_group_norm(p, NORM_OUT, y, NULL, s->config.groups, s->config.eps, NULL, s->config.act);
     pass_free(p, y);
-    output(&f, conv3(p, CONV_OUT, x, NULL, 1), out);
+    output(&f, conv(p, CONV_OUT, x, NULL, NULL, 1), out);
     return pass_end(p);
 }

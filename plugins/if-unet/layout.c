@@ -77,10 +77,7 @@ static int add_resnet(struct unet *s, const char *name, struct resnet r)
         return 0;
     if (r.in == r.out)
         return add_none(s);
-    struct module *m = add(s, SHORTCUT, 0, name, "conv_shortcut", (int64_t[]){r.out, r.in, 1, 1});
-    if (m)
-        m->skip = r.skip;
-    return m != NULL;
+    return add(s, SHORTCUT, 0, name, "conv_shortcut", (int64_t[]){r.out, r.in, 1, 1}) != NULL;
 }
 
 static int add_attention(struct unet *s, const char *name, int64_t c, int64_t head)
@@ -155,7 +152,7 @@ static int add_up(struct unet *s, const int64_t *skip, int *n_skips)
         int64_t level = c->levels - 1 - u, out = c->width[level];
         for (int64_t l = 0; l <= c->layers[level]; l++, x = out) {
             int64_t k = skip[--*n_skips];
-            struct resnet r = {.in = x + k, .out = out, .skip = k};
+            struct resnet r = {.in = x + k, .out = out};
             if (!add_layer(s, "up", u, l, level, r))
                 return 0;
         }

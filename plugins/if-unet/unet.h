@@ -47,8 +47,7 @@ struct module {
     enum kind kind;
     int once;          // used once per prompt, in encode: read when needed, not kept
     int64_t shape[4];  // of the weight; 1x1 for SHORTCUT
-    int64_t skip;      // of a SHORTCUT: its last input channels, which are a skip's; 0: none
-    kiln_packed *w, *w_skip;
+    kiln_packed *w;
     kiln_tensor *gamma, *bias;
 };
 
@@ -76,7 +75,7 @@ struct resnet {
     int first;   // of its modules; shortcut NONE where input and output have equal channels
     int sample;  // -1: halves the map, 1: doubles it
     int middle;
-    int64_t in, out, skip;  // channels; in counts skip, those of a map of the way down
+    int64_t in, out;  // channels; in counts those of a map of the way down
 };
 
 enum { GROUP_NORM, TO_Q, TO_K, TO_V, TO_OUT, NORM_CROSS, ADD_K, ADD_V, ATTENTION_MODULES };

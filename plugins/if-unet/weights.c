@@ -101,29 +101,6 @@ static int kept_type(const struct unet *s)
     return types[s->base.args[P_WEIGHTS].i];
 }
 
-// Input channels [from, from + n) of a 1x1 convolution, packed.
-static int pack_columns(struct unet *s, const kiln_tensor *all, int64_t from, int64_t n,
-                        kiln_packed **out)
-{
-    static const kiln_conv pointwise = {.kernel = 1, .stride = 1};
-    const kiln_host *h = s->base.host;
-    int dtype = all->dtype.bits == 32 ? KILN_F32 : all->dtype.code == 4 ? KILN_BF16 : KILN_F16;
-    size_t size = all->dtype.bits / 8;
-    int64_t rows = all->shape[0], width = all->shape[1], shape[4] = {rows, n, 1, 1};
-    kiln_tensor *part = NULL, *there = NULL;
-    int e = h->tensor_new(h, NULL, dtype, 4, shape, &part);
-    for (int64_t r = 0; r < rows && !e; r++)
-        memcpy((char *)part->data + part->byte_offset + (size_t)(r * n) * size,
-               (const char *)all->data + all->byte_offset + (size_t)(r * width + from) * size,
-               (size_t)n * size);
-    e = e ? e : h->tensor_new(h, h->device, dtype, 4, shape, &there);
-    e = e ? e : h->tensor_copy(h, there, part);
-    e = e ? e : kiln_get_ops(&s->base)->pack_conv(h, &pointwise, there, 0, out);
-    h->tensor_free(h, part);
-    h->tensor_free(h, there);
-    return e;
-}
-
 static int pack(struct unet *s, struct module *m)
 {
     static const kiln_conv same = {.kernel = 3, .stride = 1, .pad = 1};
@@ -131,18 +108,11 @@ static int pack(struct unet *s, struct module *m)
     const kiln_host *h = s->base.host;
     const kiln_ops *ops = kiln_get_ops(&s->base);
     kiln_tensor *t;
-    int e =
-        read_tensor(s, m, ".weight", m->skip ? NULL : h->device, kept_type(s), module_ndim(m), &t);
+    int e = read_tensor(s, m, ".weight", h->device, kept_type(s), module_ndim(m), &t);
     if (e)
         return e;
-    if (m->kind == LINEAR) {
-        e = ops->pack_linear(h, t, 0, &m->w);
-    } else if (!m->skip) {
-        e = ops->pack_conv(h, m->kind == CONV ? &same : &pointwise, t, 0, &m->w);
-    } else {
-        e = pack_columns(s, t, 0, m->shape[1] - m->skip, &m->w);
-        e = e ? e : pack_columns(s, t, m->shape[1] - m->skip, m->skip, &m->w_skip);
-    }
+    e = m->kind == LINEAR ? ops->pack_linear(h, t, 0, &m->w)
+                          : ops->pack_conv(h, m->kind == CONV ? &same : &pointwise, t, 0, &m->w);
     h->tensor_free(h, t);
     return e;
 }
@@ -165,11 +135,9 @@ void module_unload(struct unet *s, struct module *m)
     const kiln_ops *ops = kiln_get_ops(&s->base);
     if (m->w)
         ops->pack_free(h, m->w);
-    if (m->w_skip)
-        ops->pack_free(h, m->w_skip);
     h->tensor_free(h, m->gamma);
     h->tensor_free(h, m->bias);
-    m->w = m->w_skip = NULL;
+    m->w = NULL;
     m->gamma = m->bias = NULL;
 }
 

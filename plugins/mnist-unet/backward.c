@@ -11,25 +11,28 @@ static kiln_tensor *like(struct run *r, const kiln_tensor *x)
                         : run_rows(r, x->shape[1]);
 }
 
-// Gradients of weight and bias; returns that of the input, or NULL for the first layer. The input
-// is freed.
-static kiln_tensor *conv_back(struct net *s, struct run *r, int id, const kiln_tensor *dy)
+// Gradients of weight and bias; returns that of the input, or NULL for the first layer, and in
+// *skip that of what stands behind it. The input is freed.
+static kiln_tensor *conv_back(struct net *s, struct run *r, int id, const kiln_tensor *dy,
+                              kiln_tensor **skip)
 {
     const kiln_conv *conv = &conv_specs[id].conv;
-    const kiln_tensor *x = s->conv_act[id].x;
+    const kiln_tensor *x = s->conv_act[id].x, *x2 = s->conv_act[id].x2;
     kiln_packed *w = NULL;
-    kiln_tensor *dx = NULL;
+    kiln_tensor *dx = NULL, *dx2 = NULL;
     if (!r->err)
-        r->err =
-            r->ops->conv_dw(r->host, conv, x, dy, conv_grad(s, id, WEIGHT), conv_grad(s, id, BIAS));
+        r->err = r->ops->conv_dw(r->host, conv, x, x2, dy, conv_grad(s, id, WEIGHT),
+                                 conv_grad(s, id, BIAS));
     if (id == IN_0)
         return NULL;
     dx = like(r, x);
+    if (skip)
+        *skip = dx2 = like(r, x2);
     run_free(r, x);
     if (!r->err)
         r->err = r->ops->pack_conv(r->host, conv, conv_tensor(s, id, WEIGHT), 1, &w);
     if (!r->err)
-        r->err = r->ops->conv_dx(r->host, w, dy, dx);
+        r->err = r->ops->conv_dx(r->host, w, dy, dx, dx2);
     if (w)
         r->ops->pack_free(r->host, w);
     return dx;
@@ -37,7 +40,8 @@ static kiln_tensor *conv_back(struct net *s, struct run *r, int id, const kiln_t
 
 // Through gelu(norm(conv(x))); takes dout, whose memory the gradient to the norm's input takes
 // over.
-static kiln_tensor *block(struct net *s, struct run *r, int id, kiln_tensor *dout)
+static kiln_tensor *block(struct net *s, struct run *r, int id, kiln_tensor *dout,
+                          kiln_tensor **skip)
 {
     struct conv_act *act = &s->conv_act[id];
     if (!r->err)
@@ -46,22 +50,9 @@ static kiln_tensor *block(struct net *s, struct run *r, int id, kiln_tensor *dou
                                     conv_tensor(s, id, BETA), KILN_ACT_GELU, dout, dout,
                                     conv_grad(s, id, GAMMA), conv_grad(s, id, BETA));
     run_free(r, act->y);
-    kiln_tensor *dx = conv_back(s, r, id, dout);
+    kiln_tensor *dx = conv_back(s, r, id, dout, skip);
     run_free(r, dout);
     return dx;
-}
-
-// The gradient of a concat, taken apart: of what came up, and in *skip of what was kept.
-static kiln_tensor *split(struct run *r, kiln_tensor *dx, kiln_tensor **skip)
-{
-    int64_t h = r->err ? 1 : dx->shape[1], w = r->err ? 1 : dx->shape[2];
-    int64_t c = r->err ? 1 : dx->shape[3] / 2;
-    kiln_tensor *up = run_new(r, h, w, c);
-    *skip = run_new(r, h, w, c);
-    if (!r->err)
-        r->err = r->ops->split(r->host, dx, up, *skip);
-    run_free(r, dx);
-    return up;
 }
 
 // a += b; takes b.
@@ -137,33 +128,30 @@ int net_train_backward(struct net *s, const kiln_tensor *dout)
     kiln_tensor *da0, *da1, *da2;
     if (!s->conv_act[HEAD].x)
         return kiln_fail(&s->base, KILN_ERR_ARG, "backward without a forward before it");
-    kiln_tensor *d = conv_back(s, r, HEAD, view_map(&image, dout));  // [n,28,28,D]
-    d = block(s, r, OUT_1, d);                                       // [n,28,28,D]
-    d = block(s, r, OUT_0, d);                                       // [n,28,28,2D]
-    d = split(r, d, &da0);                                           // [n,28,28,D]
-    d = block(s, r, UP2_2, d);                                       // [n,28,28,D]
-    d = block(s, r, UP2_1, d);                                       // [n,28,28,D]
-    d = block(s, r, UP2_0, d);                                       // [n,14,14,2D]
-    d = split(r, d, &da1);                                           // [n,14,14,D]
-    d = condition(s, r, 1, s->level1, d);                            // [n,14,14,D]
-    d = block(s, r, UP1_2, d);                                       // [n,14,14,D]
-    d = block(s, r, UP1_1, d);                                       // [n,14,14,D]
-    d = block(s, r, UP1_0, d);                                       // [n,7,7,4D]
-    d = split(r, d, &da2);                                           // [n,7,7,2D]
-    d = condition(s, r, 0, s->bottom, d);                            // [n,7,7,2D]
-    d = block(s, r, UNFLATTEN, d);                                   // [n,1,1,2D]
-    d = flatten(s, r, d, da2);                                       // [n,7,7,2D]
-    add(r, d, da2);                                                  // [n,7,7,2D]
-    d = block(s, r, DOWN2_2, d);                                     // [n,7,7,2D]
-    d = block(s, r, DOWN2_1, d);                                     // [n,7,7,2D]
-    d = block(s, r, DOWN2_0, d);                                     // [n,14,14,D]
-    add(r, d, da1);                                                  // [n,14,14,D]
-    d = block(s, r, DOWN1_2, d);                                     // [n,14,14,D]
-    d = block(s, r, DOWN1_1, d);                                     // [n,14,14,D]
-    d = block(s, r, DOWN1_0, d);                                     // [n,28,28,D]
-    add(r, d, da0);                                                  // [n,28,28,D]
-    d = block(s, r, IN_1, d);                                        // [n,28,28,D]
-    block(s, r, IN_0, d);
+    kiln_tensor *d = conv_back(s, r, HEAD, view_map(&image, dout), NULL);  // [n,28,28,D]
+    d = block(s, r, OUT_1, d, NULL);                                       // [n,28,28,D]
+    d = block(s, r, OUT_0, d, &da0);                                       // [n,28,28,D]
+    d = block(s, r, UP2_2, d, NULL);                                       // [n,28,28,D]
+    d = block(s, r, UP2_1, d, NULL);                                       // [n,28,28,D]
+    d = block(s, r, UP2_0, d, &da1);                                       // [n,14,14,D]
+    d = condition(s, r, 1, s->level1, d);                                  // [n,14,14,D]
+    d = block(s, r, UP1_2, d, NULL);                                       // [n,14,14,D]
+    d = block(s, r, UP1_1, d, NULL);                                       // [n,14,14,D]
+    d = block(s, r, UP1_0, d, &da2);                                       // [n,7,7,2D]
+    d = condition(s, r, 0, s->bottom, d);                                  // [n,7,7,2D]
+    d = block(s, r, UNFLATTEN, d, NULL);                                   // [n,1,1,2D]
+    d = flatten(s, r, d, da2);                                             // [n,7,7,2D]
+    add(r, d, da2);                                                        // [n,7,7,2D]
+    d = block(s, r, DOWN2_2, d, NULL);                                     // [n,7,7,2D]
+    d = block(s, r, DOWN2_1, d, NULL);                                     // [n,7,7,2D]
+    d = block(s, r, DOWN2_0, d, NULL);                                     // [n,14,14,D]
+    add(r, d, da1);                                                        // [n,14,14,D]
+    d = block(s, r, DOWN1_2, d, NULL);                                     // [n,14,14,D]
+    d = block(s, r, DOWN1_1, d, NULL);                                     // [n,14,14,D]
+    d = block(s, r, DOWN1_0, d, NULL);                                     // [n,28,28,D]
+    add(r, d, da0);                                                        // [n,28,28,D]
+    d = block(s, r, IN_1, d, NULL);                                        // [n,28,28,D]
+    block(s, r, IN_0, d, NULL);
     s->conv_act[HEAD].x = NULL;
     return run_end(r);
 }

@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: MIT
 #include "net.h"
 
-// act(conv(x)), x freed when drop is set.
-static kiln_tensor *conv(struct net *s, struct run *r, int id, const kiln_tensor *x, int drop)
+// act(conv(x with skip behind it, or NULL)); skip is freed, x when drop is set.
+static kiln_tensor *conv(struct net *s, struct run *r, int id, const kiln_tensor *x,
+                         const kiln_tensor *skip, int drop)
 {
     const struct conv_spec *spec = &conv_specs[id];
     int64_t h = x ? x->shape[1] : 1, w = x ? x->shape[2] : 1, k = spec->conv.stride;
@@ -13,22 +14,11 @@ static kiln_tensor *conv(struct net *s, struct run *r, int id, const kiln_tensor
         h = (h + k - 1) / k, w = (w + k - 1) / k;
     kiln_tensor *out = run_new(r, h, w, s->config.hidden * spec->co);
     if (!r->err)
-        r->err = r->ops->conv(r->host, s->conv[id], x, s->bias[id], NULL, 1, KILN_ACT_GELU, out);
+        r->err =
+            r->ops->conv(r->host, s->conv[id], x, skip, s->bias[id], NULL, 1, KILN_ACT_GELU, out);
+    run_free(r, skip);
     if (drop)
         run_free(r, x);
-    return out;
-}
-
-// Both are freed.
-static kiln_tensor *concat(struct run *r, kiln_tensor *a, kiln_tensor *b)
-{
-    if (r->err)
-        return NULL;
-    kiln_tensor *out = run_new(r, a->shape[1], a->shape[2], a->shape[3] + b->shape[3]);
-    if (!r->err)
-        r->err = r->ops->concat(r->host, a, b, out);
-    run_free(r, a);
-    run_free(r, b);
     return out;
 }
 
@@ -91,7 +81,8 @@ static void head(struct net *s, struct run *r, const kiln_tensor *x, kiln_tensor
     view_map(&view, out);
     kiln_tensor *y = r->map_dtype == KILN_F32 ? &view.t : run_new(r, SIDE, SIDE, 1);
     if (!r->err)
-        r->err = r->ops->conv(r->host, s->conv[HEAD], x, s->bias[HEAD], NULL, 1, KILN_ACT_NONE, y);
+        r->err =
+            r->ops->conv(r->host, s->conv[HEAD], x, NULL, s->bias[HEAD], NULL, 1, KILN_ACT_NONE, y);
     if (!r->err && y != &view.t)
         r->err = r->host->tensor_copy(r->host, &view.t, y);
 }
@@ -108,29 +99,26 @@ int net_predict(struct net *s, const kiln_query *q, kiln_tensor *out)
     const kiln_tensor *t = time_input(s, r, q);                               // [n,1]
 
     const kiln_tensor *image = run_as_map(r, view_map(&view, q->x));  // [n,28,28,1]
-    kiln_tensor *x = conv(s, r, IN_0, image, 1);                      // [n,28,28,D]
-    kiln_tensor *a0 = conv(s, r, IN_1, x, 1);                         // [n,28,28,D]
-    x = conv(s, r, DOWN1_0, a0, 0);                                   // [n,14,14,D]
-    x = conv(s, r, DOWN1_1, x, 1);                                    // [n,14,14,D]
-    kiln_tensor *a1 = conv(s, r, DOWN1_2, x, 1);                      // [n,14,14,D]
-    x = conv(s, r, DOWN2_0, a1, 0);                                   // [n,7,7,2D]
-    x = conv(s, r, DOWN2_1, x, 1);                                    // [n,7,7,2D]
-    kiln_tensor *a2 = conv(s, r, DOWN2_2, x, 1);                      // [n,7,7,2D]
+    kiln_tensor *x = conv(s, r, IN_0, image, NULL, 1);                // [n,28,28,D]
+    kiln_tensor *a0 = conv(s, r, IN_1, x, NULL, 1);                   // [n,28,28,D]
+    x = conv(s, r, DOWN1_0, a0, NULL, 0);                             // [n,14,14,D]
+    x = conv(s, r, DOWN1_1, x, NULL, 1);                              // [n,14,14,D]
+    kiln_tensor *a1 = conv(s, r, DOWN1_2, x, NULL, 1);                // [n,14,14,D]
+    x = conv(s, r, DOWN2_0, a1, NULL, 0);                             // [n,7,7,2D]
+    x = conv(s, r, DOWN2_1, x, NULL, 1);                              // [n,7,7,2D]
+    kiln_tensor *a2 = conv(s, r, DOWN2_2, x, NULL, 1);                // [n,7,7,2D]
     x = flatten(r, a2);                                               // [n,1,1,2D]
-    x = conv(s, r, UNFLATTEN, x, 1);                                  // [n,7,7,2D]
+    x = conv(s, r, UNFLATTEN, x, NULL, 1);                            // [n,7,7,2D]
     condition(s, r, 0, x, t, h);                                      // [n,7,7,2D]
-    x = concat(r, x, a2);                                             // [n,7,7,4D]
-    x = conv(s, r, UP1_0, x, 1);                                      // [n,14,14,D]
-    x = conv(s, r, UP1_1, x, 1);                                      // [n,14,14,D]
-    x = conv(s, r, UP1_2, x, 1);                                      // [n,14,14,D]
+    x = conv(s, r, UP1_0, x, a2, 1);                                  // [n,14,14,D]
+    x = conv(s, r, UP1_1, x, NULL, 1);                                // [n,14,14,D]
+    x = conv(s, r, UP1_2, x, NULL, 1);                                // [n,14,14,D]
     condition(s, r, 1, x, t, h);                                      // [n,14,14,D]
-    x = concat(r, x, a1);                                             // [n,14,14,2D]
-    x = conv(s, r, UP2_0, x, 1);                                      // [n,28,28,D]
-    x = conv(s, r, UP2_1, x, 1);                                      // [n,28,28,D]
-    x = conv(s, r, UP2_2, x, 1);                                      // [n,28,28,D]
-    x = concat(r, x, a0);                                             // [n,28,28,2D]
-    x = conv(s, r, OUT_0, x, 1);                                      // [n,28,28,D]
-    x = conv(s, r, OUT_1, x, 1);                                      // [n,28,28,D]
+    x = conv(s, r, UP2_0, x, a1, 1);                                  // [n,28,28,D]
+    x = conv(s, r, UP2_1, x, NULL, 1);                                // [n,28,28,D]
+    x = conv(s, r, UP2_2, x, NULL, 1);                                // [n,28,28,D]
+    x = conv(s, r, OUT_0, x, a0, 1);                                  // [n,28,28,D]
+    x = conv(s, r, OUT_1, x, NULL, 1);                                // [n,28,28,D]
     head(s, r, x, out);                                               // [n,28,28,1]
     return run_end(r);
 }

@@ -65,8 +65,8 @@ struct checkpoint;  // which tensor of a file is which of ours
 
 // What the backward pass needs of the forward pass.
 struct conv_act {
-    const kiln_tensor *x;    // the input
-    kiln_tensor *y, *saved;  // the output before the norm; the batch's statistics
+    const kiln_tensor *x, *x2;  // the input; what a skip connection puts behind it, or NULL
+    kiln_tensor *y, *saved;     // the output before the norm; the batch's statistics
 };
 struct fc_act {
     const kiln_tensor *x;  // [n,1] or [n,10]

@@ -11,7 +11,8 @@ static int64_t channels(const struct net *s, int id)
 }
 
 // Packed for this step alone: the weights change after it.
-static void convolve(struct net *s, struct run *r, int id, const kiln_tensor *x, kiln_tensor *out)
+static void convolve(struct net *s, struct run *r, int id, const kiln_tensor *x,
+                     const kiln_tensor *skip, kiln_tensor *out)
 {
     kiln_packed *w = NULL;
     if (!r->err)
@@ -19,12 +20,14 @@ static void convolve(struct net *s, struct run *r, int id, const kiln_tensor *x,
             r->ops->pack_conv(r->host, &conv_specs[id].conv, conv_tensor(s, id, WEIGHT), 0, &w);
     if (r->err)
         return;
-    r->err = r->ops->conv(r->host, w, x, conv_tensor(s, id, BIAS), NULL, 1, KILN_ACT_NONE, out);
+    r->err =
+        r->ops->conv(r->host, w, x, skip, conv_tensor(s, id, BIAS), NULL, 1, KILN_ACT_NONE, out);
     r->ops->pack_free(r->host, w);
 }
 
-// gelu(norm(conv(x)))
-static kiln_tensor *block(struct net *s, struct run *r, int id, const kiln_tensor *x)
+// gelu(norm(conv(x with skip behind it, or NULL)))
+static kiln_tensor *block(struct net *s, struct run *r, int id, const kiln_tensor *x,
+                          const kiln_tensor *skip)
 {
     const kiln_conv *conv = &conv_specs[id].conv;
     int64_t h = x ? x->shape[1] : 1, w = x ? x->shape[2] : 1, k = conv->stride, c = channels(s, id);
@@ -33,24 +36,12 @@ static kiln_tensor *block(struct net *s, struct run *r, int id, const kiln_tenso
     else
         h = (h + k - 1) / k, w = (w + k - 1) / k;
     kiln_tensor *y = run_new(r, h, w, c), *out = run_new(r, h, w, c), *saved = run_statistics(r, c);
-    s->conv_act[id] = (struct conv_act){x, y, saved};
-    convolve(s, r, id, x, y);
+    s->conv_act[id] = (struct conv_act){x, skip, y, saved};
+    convolve(s, r, id, x, skip, y);
     if (!r->err)
         r->err = r->ops->batch_norm_train(
             r->host, y, bn_eps, bn_momentum, conv_tensor(s, id, GAMMA), conv_tensor(s, id, BETA),
             KILN_ACT_GELU, conv_tensor(s, id, MEAN), conv_tensor(s, id, VAR), saved, out);
-    return out;
-}
-
-// a is freed: nothing of the backward pass asks for it.
-static kiln_tensor *concat(struct run *r, kiln_tensor *a, const kiln_tensor *b)
-{
-    if (r->err)
-        return NULL;
-    kiln_tensor *out = run_new(r, a->shape[1], a->shape[2], a->shape[3] + b->shape[3]);
-    if (!r->err)
-        r->err = r->ops->concat(r->host, a, b, out);
-    run_free(r, a);
     return out;
 }
 
@@ -140,33 +131,29 @@ int net_train_forward(struct net *s, const kiln_query *q, kiln_tensor *out)
         r->err = r->host->tensor_copy(r->host, h, q->cond[0]);
 
     kiln_tensor *x = copy(r, view_map(&image, q->x), 1);  // [n,28,28,1]
-    x = block(s, r, IN_0, x);                             // [n,28,28,D]
-    kiln_tensor *a0 = block(s, r, IN_1, x);               // [n,28,28,D]
-    x = block(s, r, DOWN1_0, a0);                         // [n,14,14,D]
-    x = block(s, r, DOWN1_1, x);                          // [n,14,14,D]
-    kiln_tensor *a1 = block(s, r, DOWN1_2, x);            // [n,14,14,D]
-    x = block(s, r, DOWN2_0, a1);                         // [n,7,7,2D]
-    x = block(s, r, DOWN2_1, x);                          // [n,7,7,2D]
-    kiln_tensor *a2 = block(s, r, DOWN2_2, x);            // [n,7,7,2D]
+    x = block(s, r, IN_0, x, NULL);                       // [n,28,28,D]
+    kiln_tensor *a0 = block(s, r, IN_1, x, NULL);         // [n,28,28,D]
+    x = block(s, r, DOWN1_0, a0, NULL);                   // [n,14,14,D]
+    x = block(s, r, DOWN1_1, x, NULL);                    // [n,14,14,D]
+    kiln_tensor *a1 = block(s, r, DOWN1_2, x, NULL);      // [n,14,14,D]
+    x = block(s, r, DOWN2_0, a1, NULL);                   // [n,7,7,2D]
+    x = block(s, r, DOWN2_1, x, NULL);                    // [n,7,7,2D]
+    kiln_tensor *a2 = block(s, r, DOWN2_2, x, NULL);      // [n,7,7,2D]
     s->pooled = pool(r, a2);                              // [n,1,1,2D]
     x = gelu(r, s->pooled);                               // [n,1,1,2D]
-    s->bottom = block(s, r, UNFLATTEN, x);                // [n,7,7,2D]
+    s->bottom = block(s, r, UNFLATTEN, x, NULL);          // [n,7,7,2D]
     x = condition(s, r, 0, s->bottom, t, h);              // [n,7,7,2D]
-    x = concat(r, x, a2);                                 // [n,7,7,4D]
-    run_free(r, a2);
-    x = block(s, r, UP1_0, x);                // [n,14,14,D]
-    x = block(s, r, UP1_1, x);                // [n,14,14,D]
-    s->level1 = block(s, r, UP1_2, x);        // [n,14,14,D]
-    x = condition(s, r, 1, s->level1, t, h);  // [n,14,14,D]
-    x = concat(r, x, a1);                     // [n,14,14,2D]
-    x = block(s, r, UP2_0, x);                // [n,28,28,D]
-    x = block(s, r, UP2_1, x);                // [n,28,28,D]
-    x = block(s, r, UP2_2, x);                // [n,28,28,D]
-    x = concat(r, x, a0);                     // [n,28,28,2D]
-    x = block(s, r, OUT_0, x);                // [n,28,28,D]
-    x = block(s, r, OUT_1, x);                // [n,28,28,D]
+    x = block(s, r, UP1_0, x, a2);                        // [n,14,14,D]
+    x = block(s, r, UP1_1, x, NULL);                      // [n,14,14,D]
+    s->level1 = block(s, r, UP1_2, x, NULL);              // [n,14,14,D]
+    x = condition(s, r, 1, s->level1, t, h);              // [n,14,14,D]
+    x = block(s, r, UP2_0, x, a1);                        // [n,28,28,D]
+    x = block(s, r, UP2_1, x, NULL);                      // [n,28,28,D]
+    x = block(s, r, UP2_2, x, NULL);                      // [n,28,28,D]
+    x = block(s, r, OUT_0, x, a0);                        // [n,28,28,D]
+    x = block(s, r, OUT_1, x, NULL);                      // [n,28,28,D]
     s->conv_act[HEAD].x = x;
     view_map(&result, out);
-    convolve(s, r, HEAD, x, &result.t);  // [n,28,28,1]
+    convolve(s, r, HEAD, x, NULL, &result.t);  // [n,28,28,1]
     return r->err;
 }

@@ -109,12 +109,12 @@ static int prepare_conv(struct bench *b, struct problem *p)
 
 static int run_conv(struct bench *b, struct problem *p)
 {
-    return b->ops->conv(HOST, p->w[0], p->t[0], p->t[2], NULL, 1, KILN_ACT_NONE, p->t[3]);
+    return b->ops->conv(HOST, p->w[0], p->t[0], NULL, p->t[2], NULL, 1, KILN_ACT_NONE, p->t[3]);
 }
 
 static int run_conv_dx(struct bench *b, struct problem *p)
 {
-    return b->ops->conv_dx(HOST, p->w[1], p->t[3], p->t[4]);
+    return b->ops->conv_dx(HOST, p->w[1], p->t[3], p->t[4], NULL);
 }
 
 static int run_conv_dw(struct bench *b, struct problem *p)
@@ -122,7 +122,7 @@ static int run_conv_dw(struct bench *b, struct problem *p)
     kiln_conv c = conv_of(p);
     int64_t s = p->n[STRIDE], k = p->n[KERNEL];
     c.pad = p->n[TRANSPOSED] ? (int32_t)((k - s + 1) / 2) : (int32_t)(k / 2);
-    return b->ops->conv_dw(HOST, &c, p->t[0], p->t[3], p->t[5], NULL);
+    return b->ops->conv_dw(HOST, &c, p->t[0], NULL, p->t[3], p->t[5], NULL);
 }
 
 // ---- linear: rows, in, out, half weights --------------------------------------------------------

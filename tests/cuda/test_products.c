@@ -114,7 +114,7 @@ static int ask(const kiln_ops *ops, const struct layer *l, const kiln_packed *w,
                kiln_tensor *out)
 {
     return l->linear ? ops->linear(host, w, x, bias, KILN_ACT_GELU, add, out)
-                     : ops->conv(host, w, x, bias, add, 0.75f, KILN_ACT_SILU, out);
+                     : ops->conv(host, w, x, NULL, bias, add, 0.75f, KILN_ACT_SILU, out);
 }
 
 static int pack(const kiln_ops *ops, const struct layer *l, const kiln_tensor *w, kiln_packed **out)
@@ -251,8 +251,8 @@ static void check_dw(const struct kind *k, const struct layer *l)
         dw[i] = stub_tensor(host, 4, weight, NULL);
         dbias[i] = stub_tensor(host, 1, &co, NULL);
     }
-    assert_int_equal(ref->conv_dw(host, &l->conv, x, dout, dw[0], dbias[0]), 0);
-    assert_int_equal(ops->conv_dw(host, &l->conv, x2, dout2, dw[1], dbias[1]), 0);
+    assert_int_equal(ref->conv_dw(host, &l->conv, x, NULL, dout, dw[0], dbias[0]), 0);
+    assert_int_equal(ops->conv_dw(host, &l->conv, x2, NULL, dout2, dw[1], dbias[1]), 0);
     const double error = relative(dw[1], KILN_F32, dw[0]);
     const double of_bias = relative(dbias[1], KILN_F32, dbias[0]);
     if (getenv("VERBOSE"))

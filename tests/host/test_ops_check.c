@@ -49,8 +49,9 @@ static int pack_linear(tensors t)
     ops->pack_free(h, w);
     return e;
 }
-static int conv(tensors t) { return ops->conv(h, plain, t[0], t[1], t[2], 1, 0, t[3]); }
-static int conv_up(tensors t) { return ops->conv(h, up, t[0], t[1], t[2], 1, 0, t[3]); }
+static int conv(tensors t) { return ops->conv(h, plain, t[0], NULL, t[1], t[2], 1, 0, t[3]); }
+static int conv_pair(tensors t) { return ops->conv(h, plain, t[0], t[1], t[2], NULL, 1, 0, t[3]); }
+static int conv_up(tensors t) { return ops->conv(h, up, t[0], NULL, t[1], t[2], 1, 0, t[3]); }
 static int linear(tensors t) { return ops->linear(h, line, t[0], t[1], 0, t[2], t[3]); }
 static int linears(tensors t)
 {
@@ -92,9 +93,11 @@ static int convolve(tensors t)
 {
     return ops->convolve(h, t[0], taps, 3, taps, 3, KILN_REFLECT, t[1]);
 }
-static int conv_dx(tensors t) { return ops->conv_dx(h, plain_grad, t[0], t[1]); }
-static int conv_dw(tensors t) { return ops->conv_dw(h, &conv3, t[0], t[1], t[2], t[3]); }
-static int conv_up_dw(tensors t) { return ops->conv_dw(h, &conv4, t[0], t[1], t[2], t[3]); }
+static int conv_dx(tensors t) { return ops->conv_dx(h, plain_grad, t[0], t[1], NULL); }
+static int conv_pair_dx(tensors t) { return ops->conv_dx(h, plain_grad, t[0], t[1], t[2]); }
+static int conv_pair_dw(tensors t) { return ops->conv_dw(h, &conv3, t[0], t[1], t[2], t[3], NULL); }
+static int conv_dw(tensors t) { return ops->conv_dw(h, &conv3, t[0], NULL, t[1], t[2], t[3]); }
+static int conv_up_dw(tensors t) { return ops->conv_dw(h, &conv4, t[0], NULL, t[1], t[2], t[3]); }
 static int linear_dx(tensors t) { return ops->linear_dx(h, line_grad, t[0], t[1]); }
 static int linear_dw(tensors t) { return ops->linear_dw(h, t[0], t[1], t[2], t[3]); }
 static int batch_norm_train(tensors t)
@@ -148,6 +151,7 @@ static const struct entry {
     {"pack_conv", pack_conv, {T(4, 3, 3, 3)}},
     {"pack_linear", pack_linear, {{{4, 3}, 2, 0, 0, -1}}},
     {"conv", conv, {T(2, 7, 8, 3), MAYBE(4), MAYBE(2, 4, 4, 4), T(2, 4, 4, 4)}},
+    {"conv", conv_pair, {T(2, 7, 8, 1), T(2, 7, 8, 2), MAYBE(4), T(2, 4, 4, 4)}},
     {"conv", conv_up, {T(2, 4, 4, 3), MAYBE(5), MAYBE(2, 9, 8, 5), T(2, 9, 8, 5)}},
     {"linear", linear, {T(6, 3), MAYBE(4), MAYBE(6, 4), T(6, 4)}},
     {"linears", linears, {T(6, 3), MAYBE(4), MAYBE(4), T(6, 4), T(6, 4)}},
@@ -173,6 +177,8 @@ static const struct entry {
     {"resize", resize, {FIRST(2, 3, 5, 4), FIRST(2, 3, 7, 9)}},
     {"convolve", convolve, {T(2, 3, 5, 4), T(2, 3, 5, 4)}},
     {"conv_dx", conv_dx, {T(2, 4, 4, 4), T(2, 7, 8, 3)}},
+    {"conv_dx", conv_pair_dx, {T(2, 4, 4, 4), T(2, 7, 8, 1), T(2, 7, 8, 2)}},
+    {"conv_dw", conv_pair_dw, {T(2, 7, 8, 1), T(2, 7, 8, 2), T(2, 4, 4, 4), MAYBE(4, 3, 3, 3)}},
     {"conv_dw", conv_dw, {T(2, 7, 8, 3), T(2, 4, 4, 4), MAYBE(4, 3, 3, 3), MAYBE(4)}},
     {"conv_dw", conv_up_dw, {T(2, 4, 4, 3), T(2, 9, 8, 5), MAYBE(3, 5, 4, 4), MAYBE(5)}},
     {"linear_dx", linear_dx, {T(6, 4), T(6, 3)}},
@@ -305,11 +311,11 @@ static void test_messages(void **state)
 {
     (void)state;
     kiln_tensor *x = NEW(2, 7, 8, 3), *small = NEW(2, 3, 4, 4), *five = NEW(2, 4, 4, 5);
-    expect(ops->conv(h, plain, x, NULL, NULL, 1, 0, small), KILN_ERR_SHAPE,
+    expect(ops->conv(h, plain, x, NULL, NULL, NULL, 1, 0, small), KILN_ERR_SHAPE,
            "ops.conv: out is 2x3x4x4, which does not go with 2x7x8x3 (kernel 3, stride 2, pad 1)");
-    expect(ops->conv(h, plain, x, NULL, NULL, 1, 0, five), KILN_ERR_SHAPE,
+    expect(ops->conv(h, plain, x, NULL, NULL, NULL, 1, 0, five), KILN_ERR_SHAPE,
            "ops.conv: out is 2x4x4x5, wants 2x4x4x4");
-    expect(ops->conv(h, plain, small, NULL, NULL, 1, 0, five), KILN_ERR_SHAPE,
+    expect(ops->conv(h, plain, small, NULL, NULL, NULL, 1, 0, five), KILN_ERR_SHAPE,
            "ops.conv: x is 2x3x4x4, wants 2x3x4x3");
     expect(ops->act(h, x, 4, x), KILN_ERR_ARG, "ops.act: act: wants one of enum kiln_act");
     expect(ops->act(h, NULL, 0, x), KILN_ERR_ARG, "ops.act: x: wants a tensor, NULL was given");
@@ -373,13 +379,13 @@ static void test_weights(void **state)
     kiln_tensor *x = NEW(2, 7, 8, 3), *out = NEW(2, 4, 4, 4), *w = NEW(4, 3, 3, 3);
     kiln_packed *other = NULL;
     char rubbish[256] = {0};
-    expect(ops->conv(h, NULL, x, NULL, NULL, 1, 0, out), KILN_ERR_ARG,
+    expect(ops->conv(h, NULL, x, NULL, NULL, NULL, 1, 0, out), KILN_ERR_ARG,
            "ops.conv: w: wants a packed weight");
-    expect(ops->conv(h, (kiln_packed *)(void *)rubbish, x, NULL, NULL, 1, 0, out), KILN_ERR_ARG,
-           "ops.conv: w: wants a packed weight");
-    expect(ops->conv(h, plain_grad, x, NULL, NULL, 1, 0, out), KILN_ERR_ARG,
+    expect(ops->conv(h, (kiln_packed *)(void *)rubbish, x, NULL, NULL, NULL, 1, 0, out),
+           KILN_ERR_ARG, "ops.conv: w: wants a packed weight");
+    expect(ops->conv(h, plain_grad, x, NULL, NULL, NULL, 1, 0, out), KILN_ERR_ARG,
            "ops.conv: w: wants a weight not packed for gradients");
-    expect(ops->conv_dx(h, plain, out, x), KILN_ERR_ARG,
+    expect(ops->conv_dx(h, plain, out, x, NULL), KILN_ERR_ARG,
            "ops.conv_dx: w: wants a weight packed for gradients");
     expect(ops->linear(h, plain, x, NULL, 0, NULL, out), KILN_ERR_ARG,
            "ops.linear: w: wants a linear weight, or that of a 1x1 convolution");
@@ -396,7 +402,7 @@ static void test_weights(void **state)
     const kiln_ops *made_by = runtime.ops;
     kiln_ops another = *made_by;
     runtime.ops = &another;
-    expect(ops->conv(h, plain, x, NULL, NULL, 1, 0, out), KILN_ERR_ARG,
+    expect(ops->conv(h, plain, x, NULL, NULL, NULL, 1, 0, out), KILN_ERR_ARG,
            "ops.conv: w: wants a weight packed by this backend");
     runtime.ops = made_by;
     // Half precision is fine for a weight.

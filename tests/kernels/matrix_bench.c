@@ -34,13 +34,13 @@ static void run_op(struct timing *t)
     kiln_packed *w;
     switch (t->op) {
     case 0:
-        t->ops->conv(t->h, t->w, p->x, p->bias, NULL, 1, KILN_ACT_NONE, p->out);
+        t->ops->conv(t->h, t->w, p->x, NULL, p->bias, NULL, 1, KILN_ACT_NONE, p->out);
         break;
     case 1:
-        t->ops->conv_dx(t->h, t->back, p->dout, p->dx);
+        t->ops->conv_dx(t->h, t->back, p->dout, p->dx, NULL);
         break;
     case 2:
-        t->ops->conv_dw(t->h, &p->l.conv, p->x, p->dout, p->dw, p->dbias);
+        t->ops->conv_dw(t->h, &p->l.conv, p->x, NULL, p->dout, p->dw, p->dbias);
         break;
     default:
         for (int grad = 0; grad < 2; grad++) {

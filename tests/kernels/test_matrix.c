@@ -195,10 +195,11 @@ static void check_conv(const kiln_host *h, const kiln_ops *ops, const struct isa
     float scale = variant ? 0.75f : 1;
     assert_int_equal(ops->pack_conv(h, &p->l.conv, p->w, 0, &w), 0);
     assert_int_equal(ops->pack_conv(h, &p->l.conv, p->w, 1, &back), 0);
-    assert_int_equal(
-        ops->conv(h, w, p->x, bias ? p->bias : NULL, add ? p->add : NULL, scale, kind, p->out), 0);
-    assert_int_equal(ops->conv_dx(h, back, p->dout, p->dx), 0);
-    assert_int_equal(ops->conv_dw(h, &p->l.conv, p->x, p->dout, p->dw, p->dbias), 0);
+    assert_int_equal(ops->conv(h, w, p->x, NULL, bias ? p->bias : NULL, add ? p->add : NULL, scale,
+                               kind, p->out),
+                     0);
+    assert_int_equal(ops->conv_dx(h, back, p->dout, p->dx, NULL), 0);
+    assert_int_equal(ops->conv_dw(h, &p->l.conv, p->x, NULL, p->dout, p->dw, p->dbias), 0);
     double *want = with_epilogue(p, 0, bias, add, (double)scale, kind);
     expect_near("conv", isa, &p->l, p->out, want, want + kiln_numel(p->out), isa->error);
     expect_near("dx", isa, &p->l, p->dx, p->want_dx, p->want_dx, isa->error);
@@ -282,11 +283,11 @@ static void check_types(const struct isa *isa, const struct layer *l, int type)
         assert_int_equal(ops->pack_conv(h, &l->conv, p.w, grad, &half), 0);
         assert_int_equal(ops->pack_conv(h, &l->conv, q.w, grad, &full), 0);
         if (grad) {
-            assert_int_equal(ops->conv_dx(h, half, p.dout, p.dx), 0);
-            assert_int_equal(ops->conv_dx(h, full, p.dout, q.dx), 0);
+            assert_int_equal(ops->conv_dx(h, half, p.dout, p.dx, NULL), 0);
+            assert_int_equal(ops->conv_dx(h, full, p.dout, q.dx, NULL), 0);
         } else {
-            assert_int_equal(ops->conv(h, half, p.x, NULL, NULL, 1, KILN_ACT_NONE, p.out), 0);
-            assert_int_equal(ops->conv(h, full, p.x, NULL, NULL, 1, KILN_ACT_NONE, q.out), 0);
+            assert_int_equal(ops->conv(h, half, p.x, NULL, NULL, NULL, 1, KILN_ACT_NONE, p.out), 0);
+            assert_int_equal(ops->conv(h, full, p.x, NULL, NULL, NULL, 1, KILN_ACT_NONE, q.out), 0);
         }
         ops->pack_free(h, half);
         ops->pack_free(h, full);
@@ -363,14 +364,14 @@ static void test_same_bits(void **state)
             problem_new(h, &q, &l, KILN_F32, 0);
             memcpy(tensor_data(q.x), tensor_data(p.x), (size_t)kiln_numel(p.x) * sizeof(float));
             assert_int_equal(ops->pack_conv(h, &l.conv, p.w, 0, &w), 0);
-            assert_int_equal(ops->conv(h, w, p.x, p.bias, NULL, 1, KILN_ACT_GELU, p.out), 0);
-            assert_int_equal(ops->conv_dw(h, &l.conv, p.x, p.dout, p.dw, p.dbias), 0);
+            assert_int_equal(ops->conv(h, w, p.x, NULL, p.bias, NULL, 1, KILN_ACT_GELU, p.out), 0);
+            assert_int_equal(ops->conv_dw(h, &l.conv, p.x, NULL, p.dout, p.dw, p.dbias), 0);
             stub_set_threads(h, 3);
             kiln_tensor *dw, *dbias;
             kiln_new_like(h, p.dw, &dw);
             kiln_new_like(h, p.dbias, &dbias);
-            assert_int_equal(ops->conv(h, w, q.x, p.bias, NULL, 1, KILN_ACT_GELU, q.out), 0);
-            assert_int_equal(ops->conv_dw(h, &l.conv, p.x, p.dout, dw, dbias), 0);
+            assert_int_equal(ops->conv(h, w, q.x, NULL, p.bias, NULL, 1, KILN_ACT_GELU, q.out), 0);
+            assert_int_equal(ops->conv_dw(h, &l.conv, p.x, NULL, p.dout, dw, dbias), 0);
             size_t bytes = (size_t)kiln_numel(p.out) * sizeof(float);
             assert_memory_equal(tensor_data(p.out), tensor_data(q.out), bytes);
             assert_memory_equal(tensor_data(dw), tensor_data(p.dw),
@@ -384,6 +385,92 @@ static void test_same_bits(void **state)
             problem_free(h, &q);
             assert_int_equal(stub_host_free(h), 0);
         }
+}
+
+static kiln_tensor *channels(const kiln_host *h, const kiln_tensor *x, int64_t first, int64_t n)
+{
+    const int64_t shape[] = {x->shape[0], x->shape[1], x->shape[2], n}, c = x->shape[3];
+    kiln_tensor *part;
+    if (h->tensor_new(h, NULL, KILN_F32, 4, shape, &part))
+        abort();
+    for (int64_t i = 0; i < kiln_numel(part); i++)
+        ((float *)tensor_data(part))[i] =
+            ((const float *)tensor_data(x))[i / n * c + first + i % n];
+    return part;
+}
+
+static void expect_equal(const char *what, const struct isa *isa, const struct layer *l,
+                         const kiln_tensor *got, const kiln_tensor *want)
+{
+    if (memcmp(tensor_data(got), tensor_data(want), (size_t)kiln_numel(got) * sizeof(float)))
+        fail_msg("%s, %s of %d x %dx%d, %d -> %d, %d,%d,%d%s: not the bits of one map", isa->name,
+                 what, l->n, l->h, l->w, l->ci, l->co, l->conv.kernel, l->conv.stride, l->conv.pad,
+                 l->conv.transposed ? " transposed" : "");
+}
+
+// Two maps side by side, cut behind channel at, give the bits of the one that they make.
+static void check_pair(const struct isa *isa, const struct layer *l, int64_t at)
+{
+    const kiln_ops *ops = table(isa);
+    kiln_host *h = stub_host_new();
+    struct problem p, q;  // q: as p, for what the pair gives
+    kiln_packed *w, *back;
+    stub_set_threads(h, 2);
+    problem_new(h, &p, l, KILN_F32, 0);
+    problem_new(h, &q, l, KILN_F32, 0);
+    kiln_tensor *x = channels(h, p.x, 0, at), *x2 = channels(h, p.x, at, l->ci - at);
+    kiln_tensor *dx = channels(h, q.x, 0, at), *dx2 = channels(h, q.x, at, l->ci - at);
+    assert_int_equal(ops->pack_conv(h, &l->conv, p.w, 0, &w), 0);
+    assert_int_equal(ops->pack_conv(h, &l->conv, p.w, 1, &back), 0);
+    assert_int_equal(ops->conv(h, w, p.x, NULL, p.bias, p.add, 1, KILN_ACT_GELU, p.out), 0);
+    assert_int_equal(ops->conv(h, w, x, x2, p.bias, p.add, 1, KILN_ACT_GELU, q.out), 0);
+    expect_equal("conv", isa, l, q.out, p.out);
+    assert_int_equal(ops->conv_dx(h, back, p.dout, p.dx, NULL), 0);
+    assert_int_equal(ops->conv_dx(h, back, p.dout, dx, dx2), 0);
+    kiln_tensor *want = channels(h, p.dx, 0, at), *want2 = channels(h, p.dx, at, l->ci - at);
+    expect_equal("dx", isa, l, dx, want);
+    expect_equal("dx2", isa, l, dx2, want2);
+    assert_int_equal(ops->conv_dw(h, &l->conv, p.x, NULL, p.dout, p.dw, p.dbias), 0);
+    assert_int_equal(ops->conv_dw(h, &l->conv, x, x2, p.dout, q.dw, q.dbias), 0);
+    expect_equal("dw", isa, l, q.dw, p.dw);
+    expect_equal("dbias", isa, l, q.dbias, p.dbias);
+    ops->pack_free(h, w);
+    ops->pack_free(h, back);
+    kiln_tensor *all[] = {x, x2, dx, dx2, want, want2};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        h->tensor_free(h, all[i]);
+    problem_free(h, &p);
+    problem_free(h, &q);
+    assert_int_equal(stub_host_free(h), 0);
+}
+
+// The cut where kernels read both in place (whole tiles, whole vectors), and where they do not.
+static void test_pairs(void **state)
+{
+    static const struct {
+        struct layer l;
+        int at[3];
+    } kinds[] = {
+        {{2, 14, 14, 128, 64, {3, 1, 1, 0}}, {64, 32, 80}},  // a digit net's
+        {{3, 7, 7, 256, 64, {4, 2, 1, 1}}, {128, 48, 0}},
+        {{2, 14, 14, 128, 64, {4, 2, 1, 1}}, {64, 48, 20}},
+        {{1, 23, 9, 96, 80, {1, 1, 0, 0}}, {64, 16, 33}},  // a shortcut
+        {{1, 1, 1, 64, 48, {1, 1, 0, 0}}, {32, 48, 3}},
+        {{1, 13, 10, 200, 136, {3, 1, 1, 0}}, {32, 144, 199}},  // weights shared by all threads
+        {{2, 9, 13, 40, 33, {3, 2, 1, 0}}, {32, 16, 1}},
+        {{2, 5, 4, 70, 19, {3, 2, 0, 1}}, {64, 48, 65}},
+        {{3, 6, 7, 64, 3, {3, 1, 1, 0}}, {32, 16, 5}},   // into few channels, and back
+        {{9, 3, 3, 40, 24, {3, 3, 0, 0}}, {32, 16, 8}},  // a kernel that covers its image
+        {{2, 1, 1, 65, 20, {7, 7, 0, 1}}, {32, 64, 1}},
+        {{2, 6, 5, 3, 20, {3, 1, 1, 0}}, {1, 2, 0}},
+        {{1, 5, 6, 40, 2, {4, 2, 1, 1}}, {32, 16, 0}},
+    };
+    (void)state;
+    for (int i = 0; i < (int)(sizeof(kinds) / sizeof(kinds[0])); i++)
+        for (int k = 0; k < ISAS; k++)
+            for (int cut = 0; cut < 3; cut++)
+                if (table(&isas[k]) && takes(i + cut, k) && kinds[i].at[cut])
+                    check_pair(&isas[k], &kinds[i].l, kinds[i].at[cut]);
 }
 
 // An infinity or NaN in one pixel spoils the outputs that see it, and no others; but by Winograd's
@@ -404,7 +491,7 @@ static void test_not_finite(void **state)
             problem_new(h, &p, &l, KILN_F32, 0);
             ((float *)tensor_data(p.x))[(0 * 9 + 8) * 32 + 5] = bad[b];  // image 0, (0, 8)
             assert_int_equal(ops->pack_conv(h, &l.conv, p.w, 0, &w), 0);
-            assert_int_equal(ops->conv(h, w, p.x, p.bias, NULL, 1, KILN_ACT_NONE, p.out), 0);
+            assert_int_equal(ops->conv(h, w, p.x, NULL, p.bias, NULL, 1, KILN_ACT_NONE, p.out), 0);
             for (int i = 0; i < 2 * 81 * 32; i++) {
                 int pixel = i / 32, sees = pixel < 81 && pixel / 9 <= 1 && pixel % 9 >= 7;
                 int near = isas[k].isa == KERNELS_AVX2 || isas[k].isa == KERNELS_AVX512
@@ -424,9 +511,10 @@ int main(int argc, char **argv)
 {
     (void)argc, (void)argv;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conv),      cmocka_unit_test(test_linear),
-        cmocka_unit_test(test_types),     cmocka_unit_test(test_packed_size),
-        cmocka_unit_test(test_same_bits), cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_conv),       cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_types),      cmocka_unit_test(test_packed_size),
+        cmocka_unit_test(test_same_bits),  cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_not_finite),
     };
 #ifndef CHECK_CUDA
     if (argc > 1 && strcmp(argv[1], "--bench") == 0)

@@ -9,11 +9,11 @@
 extern "C" {
 #endif
 
-// Every entry is filled. Feature maps are [n,h,w,c], contiguous, so that a 1x1 convolution is linear
-// over r = n h w rows and tokens are [n,h w,c]. They are of the host's map_dtype or F32, all of one
-// operation alike: x, out, add, scale_shift, mul, q, k, v and what is made of an index or of t. Those
-// of training, biases, statistics, images and sums are F32. Weights are shaped as in PyTorch files,
-// F32, F16 or BF16. Rows do not depend on n. out is no input, except where said.
+// Every entry is filled. Feature maps are [n,h,w,c], contiguous, so that a 1x1 convolution is
+// linear over r = n h w rows and tokens are [n,h w,c]. They are of the host's map_dtype or F32, all
+// of one operation alike: x, out, add, scale_shift, mul, q, k, v and what is made of an index or of
+// t. Those of training, biases, statistics, images and sums are F32. Weights are shaped as in
+// PyTorch files, F32, F16 or BF16. Rows do not depend on n. out is no input, except where said.
 enum kiln_act { KILN_ACT_NONE, KILN_ACT_SILU, KILN_ACT_GELU, KILN_ACT_GELU_TANH };  // GELU: by erf
 enum kiln_resample { KILN_NEAREST, KILN_BILINEAR, KILN_BICUBIC, KILN_LANCZOS, KILN_AREA };
 enum kiln_border { KILN_REFLECT, KILN_ZERO };
@@ -34,8 +34,8 @@ typedef struct kiln_ops {
     // [...,ca], [...,cb] -> [...,ca+cb], and back (a or b NULL: not wanted).
     int (*concat)(const kiln_host *h, const kiln_tensor *a, const kiln_tensor *b, kiln_tensor *out);
     int (*split)(const kiln_host *h, const kiln_tensor *x, kiln_tensor *a, kiln_tensor *b);
-    // Rows of table [k,c] (any float type) by index I32 [r] -> [r,c]. A number beyond the table is an
-    // error; on a GPU, where nobody waits to look, a row of NaN.
+    // Rows of table [k,c] (any float type) by index I32 [r] -> [r,c]. A number beyond the table is
+    // an error; on a GPU, where nobody waits to look, a row of NaN.
     int (*gather)(const kiln_host *h, const kiln_tensor *table, const kiln_tensor *index,
                   kiln_tensor *out);
 
@@ -45,10 +45,11 @@ typedef struct kiln_ops {
                      kiln_packed **out);
     int (*pack_linear)(const kiln_host *h, const kiln_tensor *weight, int grad, kiln_packed **out);
     void (*pack_free)(const kiln_host *h, kiln_packed *w);
-    // out = act(scale (conv(x) + bias + add)): x [n,h,w,ci]; bias [co] or NULL; add like out or NULL.
+    // out = act(scale (conv(x) + bias + add)): x [n,h,w,ci], or x and x2 side by side, without a
+    // copy of the concat; bias [co] or NULL; add like out or NULL.
     int (*conv)(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
-                const kiln_tensor *bias, const kiln_tensor *add, float scale, int act,
-                kiln_tensor *out);
+                const kiln_tensor *x2, const kiln_tensor *bias, const kiln_tensor *add, float scale,
+                int act, kiln_tensor *out);
     // out = act(x w^T + bias) + add: x [r,i], out [r,o]; bias [o] or NULL; add like out or NULL.
     int (*linear)(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
                   const kiln_tensor *bias, int act, const kiln_tensor *add, kiln_tensor *out);
@@ -108,11 +109,13 @@ typedef struct kiln_ops {
     int (*convolve)(const kiln_host *h, const kiln_tensor *x, const float *kx, int nx,
                     const float *ky, int ny, int border, kiln_tensor *out);
 
-    // Training. dx, dw, dbias and the like: written, not added to; NULL: not wanted.
+    // Training. dx, dw, dbias and the like: written, not added to; NULL: not wanted. x2, dx2: those
+    // of the second map of a conv, or NULL.
     int (*conv_dx)(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout,
-                   kiln_tensor *dx);
+                   kiln_tensor *dx, kiln_tensor *dx2);
     int (*conv_dw)(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *x,
-                   const kiln_tensor *dout, kiln_tensor *dw, kiln_tensor *dbias);
+                   const kiln_tensor *x2, const kiln_tensor *dout, kiln_tensor *dw,
+                   kiln_tensor *dbias);
     int (*linear_dx)(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout,
                      kiln_tensor *dx);
     int (*linear_dw)(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *dout,
