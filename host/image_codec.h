@@ -10,6 +10,7 @@ enum { IMAGE_TEXT_MAX = 16 << 20 };
 // Where decoded pixels go. Orientation lives in the steps: pixel (x, y) of the file, channel k, is
 // origin[k * plane + y * down + x * right], so turning an image takes no second buffer.
 struct image_target {
+    double lo;  // of the values' range, to 1
     kiln_tensor *tensor;
     float *origin;
     int64_t plane, right, down;
@@ -20,6 +21,9 @@ int image_check_size(int64_t w, int64_t h, int64_t max_pixels);
 // The tensor for a file of w x h pixels; orientation as in EXIF, 1 (as stored) to 8.
 int image_target_new(struct image_target *t, int64_t channels, int64_t w, int64_t h,
                      int orientation);
+
+// What stands for a sample of [0,1].
+float image_value(const struct image_target *t, float unit);
 
 // A file being written to memory.
 struct image_buffer {
@@ -32,13 +36,14 @@ int image_buffer_add(struct image_buffer *b, const void *data, size_t n);  // -1
 void image_quantise_row(const kiln_tensor *image, int64_t i, int64_t y, double lo, double hi,
                         int bits, uint8_t *row);
 
-int image_png_decode(const uint8_t *bytes, size_t n, enum image_alpha alpha, int64_t max_pixels,
-                     kiln_tensor **out);
+int image_png_decode(const uint8_t *bytes, size_t n, enum image_alpha alpha, double lo,
+                     int64_t max_pixels, kiln_tensor **out);
 int image_png_encode(const kiln_tensor *image, int64_t i, double lo, double hi, int bits,
                      const char *text, struct image_buffer *out);
 int image_png_text(const uint8_t *bytes, size_t n, char **text);
 
-int image_jpeg_decode(const uint8_t *bytes, size_t n, int64_t max_pixels, kiln_tensor **out);
+int image_jpeg_decode(const uint8_t *bytes, size_t n, double lo, int64_t max_pixels,
+                      kiln_tensor **out);
 int image_jpeg_encode(const kiln_tensor *image, int64_t i, double lo, double hi, int quality,
                       const char *text, struct image_buffer *out);
 int image_jpeg_text(const uint8_t *bytes, size_t n, char **text);

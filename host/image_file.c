@@ -67,6 +67,11 @@ int image_check_size(int64_t w, int64_t h, int64_t max_pixels)
     return KILN_OK;
 }
 
+float image_value(const struct image_target *t, float unit)
+{
+    return (float)(t->lo + (double)unit * (1 - t->lo));
+}
+
 int image_target_new(struct image_target *t, int64_t channels, int64_t w, int64_t h,
                      int orientation)
 {
@@ -114,55 +119,90 @@ int image_buffer_add(struct image_buffer *b, const void *data, size_t n)
 
 enum { SIDE_BY_SIDE = 16 };  // a constant, so that compilers take vectors
 
-// Of one channel: v - lo in units of range, clamped, NaN as 0, times most, to the nearest.
-static inline __attribute__((always_inline)) void quantise(const float *in, double lo, double range,
-                                                           int exact, double most, int32_t *out)
+// What numbers become samples of most + 1 steps. Clamped in floats, which limits that are floats
+// allow, and with a range of a power of two, whose division is exact wherever it stands, it is half
+// the work; the samples are the same.
+struct steps {
+    double lo, range, most;
+    float lowest, highest;
+    int easy;
+};
+
+static struct steps steps_of(double lo, double hi, int bits)
 {
+    int exponent;
+    struct steps l = {lo, hi - lo, bits == 16 ? 65535 : 255, (float)lo, (float)hi, 0};
+    l.easy = frexp(l.range, &exponent) == 0.5 && (double)l.lowest == lo && (double)l.highest == hi;
+    return l;
+}
+
+// Of one channel: v - lo in units of range, clamped, NaN as 0, times most, to the nearest.
+static inline __attribute__((always_inline)) void quantise(const float *in, const struct steps *l,
+                                                           int easy, int32_t *out)
+{
+    const double lo = l->lo, range = l->range, most = l->most, scale = most / range;
+    const float lowest = l->lowest, highest = l->highest;
     for (int i = 0; i < SIDE_BY_SIDE; i++) {
-        double v = exact ? ((double)in[i] - lo) * range : ((double)in[i] - lo) / range;
-        v = v > 0 ? v : 0;  // NaN is not > 0
-        out[i] = (int32_t)((v < 1 ? v : 1) * most + 0.5);
+        if (easy) {
+            float v = in[i] > lowest ? in[i] : lowest;  // NaN is not
+            v = v < highest ? v : highest;
+            out[i] = (int32_t)(((double)v - lo) * scale + 0.5);
+        } else {
+            double v = ((double)in[i] - lo) / range;
+            v = v > 0 ? v : 0;
+            out[i] = (int32_t)((v < 1 ? v : 1) * most + 0.5);
+        }
+    }
+}
+
+static inline __attribute__((always_inline)) void put_samples(const int32_t *q, int64_t n,
+                                                              int64_t c, int bits, uint8_t *row)
+{
+    _Pragma("GCC unroll 16") for (int64_t i = 0; i < n; i++)
+    {
+        if (bits == 16) {
+            row[i * c * 2] = (uint8_t)(q[i] >> 8);
+            row[i * c * 2 + 1] = (uint8_t)q[i];
+        } else {
+            row[i * c] = (uint8_t)q[i];
+        }
     }
 }
 
 // row: the first sample of the channel.
 static inline __attribute__((always_inline)) void quantise_plane(const float *in, int64_t w,
-                                                                 int64_t c, double lo, double range,
-                                                                 int exact, int bits, uint8_t *row)
+                                                                 int64_t c, const struct steps *l,
+                                                                 int easy, int bits, uint8_t *row)
 {
-    const double most = bits == 16 ? 65535 : 255;
-    for (int64_t x = 0; x < w; x += SIDE_BY_SIDE) {
-        int64_t n = w - x < SIDE_BY_SIDE ? w - x : SIDE_BY_SIDE;
-        float some[SIDE_BY_SIDE] = {0};
-        int32_t q[SIDE_BY_SIDE];
-        memcpy(some, in + x, (size_t)n * sizeof(float));
-        quantise(some, lo, range, exact, most, q);
-        for (int64_t i = 0; i < n; i++)
-            if (bits == 16) {
-                row[(x + i) * c * 2] = (uint8_t)(q[i] >> 8);
-                row[(x + i) * c * 2 + 1] = (uint8_t)q[i];
-            } else {
-                row[(x + i) * c] = (uint8_t)q[i];
-            }
+    int32_t q[SIDE_BY_SIDE];
+    int64_t x = 0;
+    for (; x + SIDE_BY_SIDE <= w; x += SIDE_BY_SIDE) {
+        quantise(in + x, l, easy, q);
+        put_samples(q, SIDE_BY_SIDE, c, bits, row + x * c * (bits / 8));
     }
+    float rest[SIDE_BY_SIDE] = {0};
+    for (int64_t i = x; i < w; i++)
+        rest[i - x] = in[i];
+    quantise(rest, l, easy, q);
+    for (int64_t i = x; i < w; i++)
+        put_samples(q + i - x, 1, c, bits, row + i * c * (bits / 8));
 }
 
 void image_quantise_row(const kiln_tensor *image, int64_t i, int64_t y, double lo, double hi,
                         int bits, uint8_t *row)
 {
     int64_t c = image->shape[1], h = image->shape[2], w = image->shape[3];
-    double range = hi - lo;
-    int exponent, exact = frexp(range, &exponent) == 0.5;  // a power of two: 1 / range is exact
+    struct steps l = steps_of(lo, hi, bits);
     for (int64_t k = 0; k < c; k++) {
         const float *in = kiln_f32(image) + ((i * c + k) * h + y) * w;
-        if (exact && bits == 8)
-            quantise_plane(in, w, c, lo, 1 / range, 1, 8, row + k);
+        if (l.easy && bits == 8)
+            quantise_plane(in, w, c, &l, 1, 8, row + k);
         else
-            quantise_plane(in, w, c, lo, range, 0, bits, row + k * bits / 8);
+            quantise_plane(in, w, c, &l, 0, bits, row + k * bits / 8);
     }
 }
 
-int image_decode(const void *bytes, size_t n, enum image_alpha alpha, int64_t max_pixels,
+int image_decode(const void *bytes, size_t n, enum image_alpha alpha, double lo, int64_t max_pixels,
                  kiln_tensor **out, char **chain)
 {
     *out = NULL;
@@ -172,10 +212,10 @@ int image_decode(const void *bytes, size_t n, enum image_alpha alpha, int64_t ma
     const char *other;
     switch (image_sniff(bytes, n)) {
     case IMAGE_PNG:
-        e = image_png_decode(bytes, n, alpha, max_pixels, out);
+        e = image_png_decode(bytes, n, alpha, lo, max_pixels, out);
         break;
     case IMAGE_JPEG:
-        e = image_jpeg_decode(bytes, n, max_pixels, out);
+        e = image_jpeg_decode(bytes, n, lo, max_pixels, out);
         break;
     default:
         other = n ? other_format(bytes, n) : NULL;

@@ -17,14 +17,15 @@ enum image_format image_sniff(const void *bytes, size_t n);
 // IMAGE_PNG for .png, IMAGE_JPEG for .jpg and .jpeg, in any case of letters; else IMAGE_AUTO.
 enum image_format image_format_of_name(const char *path);
 
-// Decodes a whole file held in memory to F32 [1,c,h,w] in [0,1], c 1 (gray) or 3 (sRGB as stored:
-// gAMA, iCCP, bKGD and sRGB are ignored). Values are v / (2^bits - 1), a true division. Alpha and
+// Decodes a whole file held in memory to F32 [1,c,h,w] in [lo,1], c 1 (gray) or 3 (sRGB as stored:
+// gAMA, iCCP, bKGD and sRGB are ignored). Values are v / (2^bits - 1), a true division, and what
+// image_to_range() makes of them where lo is not 0. Alpha and
 // tRNS are laid on white or black, or dropped. JPEG: EXIF orientation is applied, CMYK and YCCK
 // (inverted where there is an Adobe marker) become RGB. Fails with KILN_ERR_IO and a text without
 // the file's name; a file that says more pixels than max_pixels (0: no limit) is refused before
 // memory is taken; truncated data and wrong checksums in critical chunks are errors. *chain: what
 // image_chain() gives (chain itself may be NULL). Any thread.
-int image_decode(const void *bytes, size_t n, enum image_alpha alpha, int64_t max_pixels,
+int image_decode(const void *bytes, size_t n, enum image_alpha alpha, double lo, int64_t max_pixels,
                  kiln_tensor **out, char **chain);
 
 // The text "kiln" that image_encode() put in: *chain is malloc'd, or NULL if there is none that can

@@ -52,7 +52,8 @@ static void put_row(const struct reader *r, int64_t y, const uint8_t *in)
         if (channels == 4) {  // of ink; Adobe stores what is left white
             int flip = r->jpeg.saw_Adobe_marker ? 0 : 255;
             for (int k = 0; k < 3; k++)
-                out[k * t->plane] = (float)((in[k] ^ flip) * (in[3] ^ flip)) / (255.0f * 255.0f);
+                out[k * t->plane] =
+                    image_value(t, (float)((in[k] ^ flip) * (in[3] ^ flip)) / (255.0f * 255.0f));
         } else {
             for (int k = 0; k < channels; k++)
                 out[k * t->plane] = r->value[in[k]];
@@ -93,7 +94,7 @@ static int read_start(struct reader *r)
     if (e)
         return e;
     for (int i = 0; i < 256; i++)
-        r->value[i] = (float)i / 255.0f;
+        r->value[i] = image_value(&r->target, (float)i / 255.0f);
     return jpeg_strips_new(&r->strips, w * jpeg->out_color_components, h);
 }
 
@@ -155,7 +156,8 @@ static int read_all(struct reader *r)
     return e ? e : read_guarded(r, read_end);
 }
 
-int image_jpeg_decode(const uint8_t *bytes, size_t n, int64_t max_pixels, kiln_tensor **out)
+int image_jpeg_decode(const uint8_t *bytes, size_t n, double lo, int64_t max_pixels,
+                      kiln_tensor **out)
 {
     struct reader *r = calloc(1, sizeof(*r));
     if (!r)
@@ -163,6 +165,7 @@ int image_jpeg_decode(const uint8_t *bytes, size_t n, int64_t max_pixels, kiln_t
     r->bytes = bytes;
     r->n = n;
     r->max_pixels = max_pixels;
+    r->target.lo = lo;
     r->progress.progress_monitor = on_progress;
     r->jpeg.err = jpeg_error_manager(&r->errors);
     r->jpeg.client_data = &r->errors;

@@ -102,7 +102,7 @@ static void put_row(struct reader *r, int channels, int bits, int64_t y, int64_t
                 v[k] = (float)((double)v[k] * a + paper * (1 - a));
         }
         for (int k = 0; k < colours; k++)
-            out[k * t->plane] = v[k];
+            out[k * t->plane] = image_value(t, v[k]);
     }
 }
 
@@ -163,10 +163,11 @@ static int read_guarded(struct reader *r)
     return read_body(r);
 }
 
-int image_png_decode(const uint8_t *bytes, size_t n, enum image_alpha alpha, int64_t max_pixels,
-                     kiln_tensor **out)
+int image_png_decode(const uint8_t *bytes, size_t n, enum image_alpha alpha, double lo,
+                     int64_t max_pixels, kiln_tensor **out)
 {
-    struct reader r = {.bytes = bytes, .n = n, .alpha = alpha, .max_pixels = max_pixels};
+    struct reader r = {
+        .bytes = bytes, .n = n, .alpha = alpha, .max_pixels = max_pixels, .target = {.lo = lo}};
     int e = KILN_ERR_MEMORY;
     r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, on_read_error, on_warning);
     if (r.png)

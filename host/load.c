@@ -77,16 +77,16 @@ static int as_image(struct state *s, const char *path)
     return state_map_rows(s, image->shape[0], NULL);
 }
 
-int load_decode(const char *path, const void *bytes, size_t n, enum image_alpha alpha,
+int load_decode(const char *path, const void *bytes, size_t n, enum image_alpha alpha, double lo,
                 struct state **out)
 {
     kiln_tensor *image = NULL;
-    int e = image_decode(bytes, n, alpha, max_pixels(), &image, NULL);
+    int e = image_decode(bytes, n, alpha, lo, max_pixels(), &image, NULL);
     if (e)
         return fail_in(e, "%s", path);
     struct state *s = *out = state_new();
     state_set_image(s, image);
-    s->lo = 0;
+    s->lo = lo;
     s->hi = 1;
     s->docs = 1;
     e = state_map_rows(s, 1, NULL);
@@ -105,11 +105,11 @@ const char *load_path(const char *path)
     return shipped ? shipped : path;
 }
 
-int load_open(const char *path, enum image_alpha alpha, struct loading *l)
+int load_open(const char *path, enum image_alpha alpha, double lo, struct loading *l)
 {
     static char start[SNIFF];
     path = strcmp(path, "-") ? load_path(path) : path;
-    *l = (struct loading){.alpha = alpha, .path = path, .reader = {.docs = -1, .fd = -1}};
+    *l = (struct loading){.alpha = alpha, .lo = lo, .path = path, .reader = {.docs = -1, .fd = -1}};
     int is_stdin = !strcmp(path, "-");
     const char *shown = is_stdin ? "standard input" : path;
     int e = KILN_OK, fd = STDIN_FILENO;
@@ -145,7 +145,7 @@ int load_next(struct loading *l, struct state **out)
     if (l->bytes) {
         if (l->count++)
             return KILN_END;
-        return load_decode(l->reader.name, l->bytes, l->n, l->alpha, out);
+        return load_decode(l->reader.name, l->bytes, l->n, l->alpha, l->lo, out);
     }
     int e = stream_read(&l->reader, out);
     if (e)
@@ -169,7 +169,7 @@ int load_image(const char *path, kiln_tensor **image, double *lo, double *hi)
 {
     struct loading l;
     struct state *s;
-    int e = load_open(path, ALPHA_WHITE, &l);
+    int e = load_open(path, ALPHA_WHITE, 0, &l);
     if (e)
         return e;
     e = load_next(&l, &s);

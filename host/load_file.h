@@ -11,6 +11,7 @@
 struct loading {
     const char *path;
     enum image_alpha alpha;
+    double lo;                    // the range of an image file is [lo,1]
     struct stream_reader reader;  // of a State file or another safetensors file
     char *bytes;                  // of an image
     size_t n;
@@ -21,11 +22,11 @@ struct loading {
 // Valid until the program ends.
 const char *load_path(const char *path);
 // path "-" is standard input.
-int load_open(const char *path, enum image_alpha alpha, struct loading *l);
+int load_open(const char *path, enum image_alpha alpha, double lo, struct loading *l);
 int load_next(struct loading *l, struct state **out);  // KILN_END after the last
 void load_close(struct loading *l);
-// An image file in memory as a State in [0,1].
-int load_decode(const char *path, const void *bytes, size_t n, enum image_alpha alpha,
+// An image file in memory as a State in [lo,1].
+int load_decode(const char *path, const void *bytes, size_t n, enum image_alpha alpha, double lo,
                 struct state **out);
 int64_t max_pixels(void);
 

@@ -130,8 +130,9 @@ static int load_one(struct stage *g, struct state **out)
         if (!l->open) {
             if (l->at == l->n)
                 return KILN_END;
-            int e =
-                load_open(l->path[l->at], (enum image_alpha)g->bound->value[P_ALPHA].i, &l->file);
+            const kiln_value *v = g->bound->value;
+            int e = load_open(l->path[l->at], (enum image_alpha)v[P_ALPHA].i, v[P_RANGE].i ? 0 : -1,
+                              &l->file);
             if (e)
                 return fail_in(e, "load");
             l->open = 1;
@@ -174,9 +175,7 @@ static int load_stage_next(struct stage *g, struct state **out)
     fresh->lo = s->lo;
     fresh->hi = s->hi;
     fresh->name = strcmp(l->path[l->at], "-") ? stem(l->path[l->at]) : NULL;
-    state_free(s);  // the image is in one hand now, and changes its range in place
-    if (!e && l->file.bytes)
-        e = g->bound->value[P_RANGE].i ? KILN_OK : state_to_range(fresh, -1, 1);
+    state_free(s);  // the image is in one hand now, and may be written over
     char *line = line_of(g->bound, l->path[l->at]);
     state_add_line(fresh, line);
     origins_add_path(&fresh->inputs, l->path[l->at]);

@@ -56,14 +56,14 @@ static int stdin_next(struct stage *g, struct state **out)
                               r->input.n_start, &bytes, &n);
         if (e)
             return e;
-        e = load_decode(r->input.name, bytes, n, ALPHA_WHITE, out);
+        e = load_decode(r->input.name, bytes, n, ALPHA_WHITE, -1, out);
         free(bytes);
         if (e)
             return e;
         struct state *s = *out;
         state_use_rng(s);
         state_add_line(s, "load path=- list=\"\" alpha=white range=signed");
-        return state_to_range(s, -1, 1);
+        return KILN_OK;
     }
     return stream_read(&r->input, out);
 }

@@ -368,21 +368,27 @@ struct range_job {
     double lo, scale, to_lo;
 };
 
+enum { SIDE_BY_SIDE = 16 };  // a constant, so that compilers take vectors
+
+static inline void range_block(const struct range_job *j, const float *x, float *y)
+{
+    const double lo = j->lo, scale = j->scale, to_lo = j->to_lo;
+    for (int k = 0; k < SIDE_BY_SIDE; k++)
+        y[k] = (float)(to_lo + ((double)x[k] - lo) * scale);
+}
+
 static int range_chunk(void *ctx, int64_t begin, int64_t end, int64_t chunk)
 {
-    enum { SIDE_BY_SIDE = 16 };  // a constant, so that compilers take vectors
     const struct range_job *j = ctx;
-    const double lo = j->lo, scale = j->scale, to_lo = j->to_lo;
+    float rest[SIDE_BY_SIDE] = {0}, v[SIDE_BY_SIDE];
     (void)chunk;
-    for (; begin < end; begin += SIDE_BY_SIDE) {
-        size_t size =
-            (size_t)(end - begin < SIDE_BY_SIDE ? end - begin : SIDE_BY_SIDE) * sizeof(float);
-        float v[SIDE_BY_SIDE] = {0};
-        memcpy(v, j->x + begin, size);
-        for (int k = 0; k < SIDE_BY_SIDE; k++)
-            v[k] = (float)(to_lo + ((double)v[k] - lo) * scale);
-        memcpy(j->y + begin, v, size);
+    for (; begin + SIDE_BY_SIDE <= end; begin += SIDE_BY_SIDE) {
+        range_block(j, j->x + begin, v);
+        memcpy(j->y + begin, v, sizeof(v));
     }
+    memcpy(rest, j->x + begin, (size_t)(end - begin) * sizeof(float));
+    range_block(j, rest, v);
+    memcpy(j->y + begin, v, (size_t)(end - begin) * sizeof(float));
     return KILN_OK;
 }
 

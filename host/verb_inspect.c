@@ -114,7 +114,7 @@ int inspect_image(const char *path, json_t **json)
         return e;
     int is_png = image_sniff(bytes, n) == IMAGE_PNG;
     int bits = is_png && n > 24 ? ((const unsigned char *)bytes)[24] : 8;  // IHDR's depth
-    e = image_decode(bytes, n, ALPHA_WHITE, max_pixels(), &image, &text);
+    e = image_decode(bytes, n, ALPHA_WHITE, 0, max_pixels(), &image, &text);
     free(bytes);
     if (e)
         return fail_in(e, "%s", path);

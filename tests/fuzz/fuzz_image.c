@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     kiln_tensor *image;
     char *chain;
-    int e = image_decode(bytes, n, n % 3, 1 << 18, &image, &chain);
+    int e = image_decode(bytes, n, n % 3, 0, 1 << 18, &image, &chain);
     if (e ? e > 0 || image || chain || !*fail_text() : !image)
         abort();
     if (image)

@@ -27,7 +27,7 @@ static int try_decode(const uint8_t *bytes, size_t n)
         memcpy(copy, bytes, n);
     kiln_tensor *image;
     char *chain;
-    int e = image_decode(copy, n, ALPHA_WHITE, 1 << 20, &image, &chain);
+    int e = image_decode(copy, n, ALPHA_WHITE, 0, 1 << 20, &image, &chain);
     if (e) {
         assert_true(e < 0);
         assert_null(image);
@@ -191,7 +191,7 @@ static void senseless_orientation_is_ignored(void **state)
         uint8_t old = tiff[patches[i].at];
         tiff[patches[i].at] = patches[i].value;
         kiln_tensor *image;
-        assert_int_equal(image_decode(bytes, n, ALPHA_WHITE, 0, &image, NULL), 0);
+        assert_int_equal(image_decode(bytes, n, ALPHA_WHITE, 0, 0, &image, NULL), 0);
         int turned = image->shape[2] == 24;
         if (turned != (patches[i].at == 8))
             fail_msg("byte %zu = %d", patches[i].at, patches[i].value);
@@ -221,7 +221,7 @@ static void refused(const uint8_t *bytes, size_t n, int64_t limit, const char *t
 {
     kiln_tensor *image;
     size_t peak = tensor_peak();
-    assert_int_equal(image_decode(bytes, n, ALPHA_WHITE, limit, &image, NULL), KILN_ERR_IO);
+    assert_int_equal(image_decode(bytes, n, ALPHA_WHITE, 0, limit, &image, NULL), KILN_ERR_IO);
     assert_null(image);
     if (!strstr(fail_text(), text))
         fail_msg("\"%s\" does not say \"%s\"", fail_text(), text);
@@ -302,8 +302,8 @@ static void text_bomb(int letter, size_t size, int is_read)
     memcpy(chunk + 12 + l, out + n - 12, 12);
     kiln_tensor *image;
     char *chain;
-    assert_int_equal(image_decode(file, n + l + 12, ALPHA_WHITE, IMAGE_MAX_PIXELS, &image, &chain),
-                     0);
+    assert_int_equal(
+        image_decode(file, n + l + 12, ALPHA_WHITE, 0, IMAGE_MAX_PIXELS, &image, &chain), 0);
     if (is_read) {
         assert_non_null(chain);
         assert_true(strlen(chain) == size);

@@ -67,6 +67,20 @@ static void compare(const struct st_tensor *want, const kiln_tensor *got)
         fail_msg("%s: off by %g at most, %g on average", want->name, worst, sum / (double)n);
 }
 
+// Read in [-1,1]: each value of [0,1] doubled, less one, rounded once.
+static void compare_signed(const char *name, const uint8_t *bytes, size_t n, enum image_alpha alpha,
+                           const kiln_tensor *unit)
+{
+    kiln_tensor *got;
+    assert_int_equal(image_decode(bytes, n, alpha, -1, 0, &got, NULL), 0);
+    assert_int_equal(kiln_numel(got), kiln_numel(unit));
+    for (int64_t i = 0; i < kiln_numel(got); i++)
+        if (kiln_f32(got)[i] != (float)((double)kiln_f32(unit)[i] * 2 - 1))
+            fail_msg("%s in [-1,1]: value %lld is %g", name, (long long)i,
+                     (double)kiln_f32(got)[i]);
+    tensor_unref(got);
+}
+
 static void every_kind_of_file_gives_its_pixels(void **state)
 {
     (void)state;
@@ -85,9 +99,10 @@ static void every_kind_of_file_gives_its_pixels(void **state)
         uint8_t *bytes = slurp_golden(name, &n);
         kiln_tensor *got;
         assert_int_equal(image_sniff(bytes, n), is_jpeg_name(name) ? IMAGE_JPEG : IMAGE_PNG);
-        if (image_decode(bytes, n, alpha, 0, &got, NULL))
+        if (image_decode(bytes, n, alpha, 0, 0, &got, NULL))
             fail_msg("%s: %s", want->name, fail_text());
         compare(want, got);
+        compare_signed(want->name, bytes, n, alpha, got);
         tensor_unref(got);
         free(bytes);
         files++;
@@ -105,7 +120,7 @@ static void eight_bits_are_divided_exactly(void **state)
     void *bytes;
     size_t n;
     assert_int_equal(image_encode(ramp, 0, 0, 255, IMAGE_PNG, 8, 0, NULL, &bytes, &n), 0);
-    assert_int_equal(image_decode(bytes, n, ALPHA_WHITE, 0, &got, NULL), 0);
+    assert_int_equal(image_decode(bytes, n, ALPHA_WHITE, 0, 0, &got, NULL), 0);
     for (int i = 0; i < 256; i++)
         assert_true(kiln_f32(got)[i] == (float)(i / 255.0));
     tensor_unref(got);
@@ -122,7 +137,7 @@ static void text_comes_back(void **state)
         uint8_t *bytes = slurp_golden(files[i], &n);
         kiln_tensor *image;
         char *chain, *again;
-        assert_int_equal(image_decode(bytes, n, ALPHA_WHITE, 0, &image, &chain), 0);
+        assert_int_equal(image_decode(bytes, n, ALPHA_WHITE, 0, 0, &image, &chain), 0);
         assert_non_null(chain);
         assert_string_equal(chain, IMAGE_TEST_TEXT);
         assert_int_equal(image_chain(bytes, n, &again), 0);

@@ -41,7 +41,7 @@ static void png_holds_the_rounded_values(void **state)
                 size_t n;
                 assert_int_equal(image_encode(t, 2, lo, hi, IMAGE_PNG, bits, 0, NULL, &bytes, &n),
                                  0);
-                assert_int_equal(image_decode(bytes, n, ALPHA_DROP, 0, &got, NULL), 0);
+                assert_int_equal(image_decode(bytes, n, ALPHA_DROP, 0, 0, &got, NULL), 0);
                 assert_int_equal(got->shape[1], colours);
                 assert_int_equal(got->shape[2], H);
                 assert_int_equal(got->shape[3], W);
@@ -54,6 +54,34 @@ static void png_holds_the_rounded_values(void **state)
                 tensor_unref(t);
                 free(bytes);
             }
+}
+
+// Rows longer than what is quantised at a time, and limits that no float is.
+static void long_rows_hold_the_rounded_values(void **state)
+{
+    (void)state;
+    enum { LONG = 77 };
+    const double ranges[][2] = {{0, 1}, {-1, 1}, {0, 255}, {-0.1, 0.9}, {0.25, 4.25}};
+    for (int r = 0; r < 5; r++) {
+        double lo = ranges[r][0], hi = ranges[r][1];
+        kiln_tensor *t = new_image(1, 3, 2, LONG), *got;
+        uint64_t seed = 1;
+        for (int64_t i = 0; i < kiln_numel(t); i++) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            double u = (double)(seed >> 11) / 9007199254740992.0 * 1.2 - 0.1;
+            kiln_f32(t)[i] = (float)(lo + u * (hi - lo));
+        }
+        void *bytes;
+        size_t n;
+        assert_int_equal(image_encode(t, 0, lo, hi, IMAGE_PNG, 8, 0, NULL, &bytes, &n), 0);
+        assert_int_equal(image_decode(bytes, n, ALPHA_DROP, 0, 0, &got, NULL), 0);
+        for (int64_t i = 0; i < kiln_numel(t); i++)
+            assert_true(kiln_f32(got)[i] ==
+                        (float)level((double)kiln_f32(t)[i], lo, hi, 255) / 255.0f);
+        tensor_unref(got);
+        tensor_unref(t);
+        free(bytes);
+    }
 }
 
 static void png_header_says_depth_and_colour(void **state)
@@ -88,7 +116,7 @@ static void alpha_is_laid_on_paper(void **state)
     for (int k = 0; k < 3; k++) {
         enum image_alpha modes[] = {ALPHA_WHITE, ALPHA_BLACK, ALPHA_DROP};
         double paper[] = {0.8, 0, 0}, share[] = {0.2, 0.2, 1};
-        assert_int_equal(image_decode(bytes, n, modes[k], 0, &got, NULL), 0);
+        assert_int_equal(image_decode(bytes, n, modes[k], 0, 0, &got, NULL), 0);
         for (int i = 0; i < 3; i++)  // these are multiples of 1/255
             assert_true(fabs((double)kiln_f32(got)[i] - ((double)v[i] * share[k] + paper[k])) <
                         1e-6);
@@ -108,7 +136,7 @@ static void odd_values_are_clamped(void **state)
     void *bytes;
     size_t n;
     assert_int_equal(image_encode(t, 0, -1, 1, IMAGE_PNG, 8, 0, NULL, &bytes, &n), 0);
-    assert_int_equal(image_decode(bytes, n, ALPHA_WHITE, 0, &got, NULL), 0);
+    assert_int_equal(image_decode(bytes, n, ALPHA_WHITE, 0, 0, &got, NULL), 0);
     for (int i = 0; i < 8; i++)
         assert_int_equal((int)lrintf(kiln_f32(got)[i] * 255), want[i]);
     tensor_unref(got);
@@ -123,7 +151,7 @@ static void text_round(const char *text, enum image_format format)
     size_t n;
     char *chain;
     assert_int_equal(image_encode(t, 0, 0, 1, format, 8, 80, text, &bytes, &n), 0);
-    assert_int_equal(image_decode(bytes, n, ALPHA_WHITE, 0, &got, &chain), 0);
+    assert_int_equal(image_decode(bytes, n, ALPHA_WHITE, 0, 0, &got, &chain), 0);
     assert_non_null(chain);
     assert_string_equal(chain, text);
     free(chain);
@@ -224,7 +252,7 @@ static void jpeg_is_near_and_quality_counts(void **state)
             while (frame[0] != 0xff || frame[1] != 0xc0)
                 frame++;
             assert_int_equal(frame[11], c == 1 || quality[q] >= 90 ? 0x11 : 0x22);
-            assert_int_equal(image_decode(bytes, n, ALPHA_WHITE, 0, &got, NULL), 0);
+            assert_int_equal(image_decode(bytes, n, ALPHA_WHITE, 0, 0, &got, NULL), 0);
             assert_int_equal(got->shape[1], c);
             if (psnr(t, got) < least[q])
                 fail_msg("quality %d: %g dB", quality[q], psnr(t, got));
@@ -275,6 +303,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(png_holds_the_rounded_values),
+        cmocka_unit_test(long_rows_hold_the_rounded_values),
         cmocka_unit_test(png_header_says_depth_and_colour),
         cmocka_unit_test(alpha_is_laid_on_paper),
         cmocka_unit_test(odd_values_are_clamped),
