@@ -59,8 +59,9 @@ static int make_inputs(const struct bound *b, const kiln_tensor *image, const ki
     return KILN_OK;
 }
 
-// Rows [first, first + n) of the test image of a size, through the filter.
-static int call(struct instance *x, const kiln_tensor *image, int64_t first,
+// Rows [first, first + n) of the test image of a size, through the filter; spare: in their place,
+// if the filter says that it can.
+static int call(struct instance *x, const kiln_tensor *image, int64_t first, int spare,
                 struct filter_result *r)
 {
     int64_t n = image->shape[0];
@@ -84,7 +85,7 @@ static int call(struct instance *x, const kiln_tensor *image, int64_t first,
                       .in = in,
                       .n_in = n_in,
                       .net = check_net(image->shape[1], image->shape[2], image->shape[3])};
-    e = e ? e : filter_call(x, &context, &rows, image, r);
+    e = e ? e : filter_call(x, &context, &rows, image, spare, r);
     free(prompt);
     inputs_free(in, n_in);
     state_free(s);
@@ -107,7 +108,7 @@ struct trial {
     struct findings *f;
     struct bound *b;
     uint64_t *digest;
-    int accepted, again, fresh, input, rows, rows_tried, silent_failure, bad_values;
+    int accepted, again, fresh, input, place, rows, rows_tried, silent_failure, bad_values;
     int64_t shape[4];  // the first that it took
     char refusal[400];
 };
@@ -123,7 +124,7 @@ static int rows_agree(struct instance *x, const kiln_tensor *image, const kiln_t
         if (tensor_new(KILN_F32, 4, shape, &one))
             return 1;
         memcpy(tensor_data(one), kiln_f32(image) + i * size, (size_t)size * sizeof(float));
-        int e = call(x, one, i, &r);
+        int e = call(x, one, i, 0, &r);
         tensor_unref(one);
         if (e)
             return 0;
@@ -146,6 +147,12 @@ static int one_level(const struct filter_result *r)
     return 1;
 }
 
+// Inputs of its own may be the image itself here.
+static int in_place(const struct bound *b)
+{
+    return b->def->node->flags & KILN_NODE_IN_PLACE && !has_inputs(b);
+}
+
 static void try_size(struct trial *t, struct instance *x, const int64_t *shape)
 {
     kiln_tensor *image, *copy;
@@ -158,7 +165,7 @@ static void try_size(struct trial *t, struct instance *x, const int64_t *shape)
         tensor_unref(image);
         return;
     }
-    int e = call(x, image, 0, &r);
+    int e = call(x, image, 0, 0, &r);
     if (e) {
         const char *why = fail_text();
         if (strstr(why, "not finite"))
@@ -178,16 +185,21 @@ static void try_size(struct trial *t, struct instance *x, const int64_t *shape)
     digest_add(t->digest, tensor_data(r.image), tensor_bytes(r.image));
     if (!equal(image, copy) && !t->input++)
         found_bad(t->f, "input: was written to, of %s", size);
-    if (!call(x, image, 0, &s)) {
+    if (!call(x, image, 0, 0, &s)) {
         if (!equal(r.image, s.image) && !t->again++)
             found_bad(t->f, "again: another result from the same image of %s", size);
         filter_result_free(&s);
     } else if (!t->again++) {
         found_bad(t->f, "again: fails the second time, of %s: %s", size, fail_text());
     }
+    if (in_place(t->b) && !call(x, copy, 0, 1, &s)) {
+        if (!equal(r.image, s.image) && !t->place++)
+            found_bad(t->f, "in place: another result where out is in, of %s", size);
+        filter_result_free(&s);
+    }
     struct instance *y;
     if (!instance_get(t->b, 0, &y)) {
-        if (!call(y, image, 0, &s)) {
+        if (!call(y, image, 0, 0, &s)) {
             if (!equal(r.image, s.image) && !t->fresh++)
                 found_bad(t->f, "memory: the result depends on earlier calls, of %s", size);
             filter_result_free(&s);
@@ -215,7 +227,7 @@ static void check_noise(struct trial *t, struct instance *x)
         return;
     for (int64_t i = 0, n = kiln_numel(image); i < n; i++)
         kiln_f32(image)[i] = (float)check_normal((uint64_t)i);
-    if (!call(x, image, 0, &r)) {
+    if (!call(x, image, 0, 0, &r)) {
         int64_t n = kiln_numel(r.image);
         const float *v = kiln_f32(r.image);
         for (int64_t i = 0; i < n; i++) {
@@ -298,12 +310,14 @@ void check_filter(struct findings *f, struct bound *b, uint64_t *digest)
         found_good(f, "memory: none of earlier calls");
     if (plain && !t.input)
         found_good(f, "input: left alone");
+    if (plain && !t.place && in_place(b))
+        found_good(f, "in place: the same result");
     if (t.rows_tried && !t.rows)
         found_good(f, "rows: independent of each other");
-    int bad = t.bad_values + t.silent_failure + t.again + t.fresh + t.input + t.rows;
+    int bad = t.bad_values + t.silent_failure + t.again + t.fresh + t.input + t.place + t.rows;
     for (int i = 0; i < N_ODD; i++)
         try_size(&t, x, odd_sizes[i]);
-    if (t.bad_values + t.silent_failure + t.again + t.fresh + t.input + t.rows == bad)
+    if (t.bad_values + t.silent_failure + t.again + t.fresh + t.input + t.place + t.rows == bad)
         found_good(f, "sizes: %d of %d taken, the others refused with a message", t.accepted,
                    N_PLAIN + N_ODD);
     if (!t.bad_values && t.accepted)

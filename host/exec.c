@@ -157,7 +157,7 @@ static int apply_filter(struct bound *b, struct state *s)
     struct context context = {.state = s, .use = state_draws(s, node->name)};
     kiln_rows rows = state_rows(s, in, n_in);
     struct filter_result r;
-    e = filter_call(x, &context, &rows, s->image, &r);
+    e = filter_call(x, &context, &rows, s->image, tensor_ours(s->image), &r);
     free((void *)(uintptr_t)rows.prompt);
     inputs_free(in, n_in);
     if (e)

@@ -50,7 +50,7 @@ int filter_may_run(const struct instance *x)
 }
 
 int filter_call(struct instance *x, struct context *context, const kiln_rows *rows,
-                const kiln_tensor *image, struct filter_result *r)
+                const kiln_tensor *image, int spare, struct filter_result *r)
 {
     const kiln_node *node = instance_node(x);
     const kiln_filter_ops *ops = node->filter;
@@ -66,10 +66,16 @@ int filter_call(struct instance *x, struct context *context, const kiln_rows *ro
         e = take_plan(&plan, rows, (node->flags & KILN_NODE_KEEPS_NOISE) != 0, r);
     const int device = instance_device(x);
     kiln_tensor *in = NULL, *made = NULL;
-    if (!e)
+    if (!e && spare && node->flags & KILN_NODE_IN_PLACE &&
+        !memcmp(plan.shape, image->shape, sizeof(plan.shape))) {
+        e = tensor_on(image, device, TENSOR_UPDATE, &made);
+        in = e ? NULL : made;
+        r->image = e ? NULL : tensor_ref(image);
+    } else if (!e) {
         e = tensor_new_on(device, KILN_F32, 4, plan.shape, &made);
-    r->image = tensor_taken(made);
-    e = e ? e : tensor_on(image, device, TENSOR_READ, &in);
+        r->image = tensor_taken(made);
+        e = e ? e : tensor_on(image, device, TENSOR_READ, &in);
+    }
     e = e ? e : instance_inputs(x, (const kiln_tensor **)(uintptr_t)rows->in, rows->n_in);
     int64_t n = plan.shape[0];
     int64_t *id = e ? NULL : xcalloc((size_t)n, sizeof(*id));

@@ -13,9 +13,11 @@ struct filter_result {
     double lo, hi;
 };
 
-// rows describe the input image; its images are in rows->in. r's members are the caller's.
+// rows describe the input image; its images are in rows->in. r's members are the caller's. spare:
+// the image is wanted by nobody after the call, and a result of its shape may take its memory; a
+// call that fails leaves anything there.
 int filter_call(struct instance *x, struct context *context, const kiln_rows *rows,
-                const kiln_tensor *image, struct filter_result *r);
+                const kiln_tensor *image, int spare, struct filter_result *r);
 // An error while a step is recorded, and the node is not one that may be.
 int filter_may_run(const struct instance *x);
 void filter_result_free(struct filter_result *r);

@@ -234,7 +234,7 @@ static int convolve(const kiln_host *h, const kiln_tensor *x, const float *kx, i
                    "an odd number of weights, or none") ||
         !check_arg(&c, border == KILN_REFLECT || border == KILN_ZERO, "border",
                    "one of enum kiln_border") ||
-        !check_like(&c, "out", out, x) || !check_apart(&c, "out", out, x))
+        !check_like(&c, "out", out, x))
         return c.code;
     return ops_of(&c)->convolve(h, x, kx, nx, ky, ny, border, out);
 }

@@ -72,7 +72,7 @@ static int forward_step(struct instance *x, struct context *c, const kiln_rows *
                         const kiln_tensor *in, kiln_tensor **out)
 {
     struct filter_result r;
-    int e = filter_call(x, c, rows, in, &r);
+    int e = filter_call(x, c, rows, in, 0, &r);
     if (e)
         return e;
     *out = tensor_ref(r.image);

@@ -202,13 +202,16 @@ int convolve_axis(const kiln_host *h, const float *x, int64_t size, int64_t n, i
 int convolve(const kiln_host *h, const kiln_tensor *x, const float *kx, int nx, const float *ky,
              int ny, int border, kiln_tensor *out)
 {
+    static const float one[1] = {1};
     int64_t size = kiln_numel(x), height = x->shape[2], width = x->shape[3];
-    if (!ny)
+    if (!ny && f32(x) != f32(out))
         return convolve_axis(h, f32(x), size, width, 1, kx, nx, border, f32(out));
     scratch rows(h, x, size);
     int err = rows.err;
     err = err ? err : convolve_axis(h, f32(x), size, width, 1, kx, nx, border, rows.get());
-    return err ? err : convolve_axis(h, rows.get(), size, height, width, ky, ny, border, f32(out));
+    return err ? err
+               : convolve_axis(h, rows.get(), size, height, width, ny ? ky : one, ny ? ny : 1,
+                               border, f32(out));
 }
 
 }  // namespace

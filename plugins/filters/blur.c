@@ -67,7 +67,7 @@ static const kiln_filter_ops blur_ops = {
     .size = sizeof(blur_ops), .plan = blur_plan, .run = blur_run};
 const kiln_node filters_blur = {
     .size = sizeof(filters_blur),
-    .flags = KILN_NODE_ANY_DEVICE | KILN_NODE_CAPTURABLE,
+    .flags = KILN_NODE_ANY_DEVICE | KILN_NODE_CAPTURABLE | KILN_NODE_IN_PLACE,
     .name = "blur",
     .summary = "blur with a Gaussian",
     .example = "load cat.png ! resize 64x64 ! blur 2 kernel=7 ! show",

@@ -54,7 +54,7 @@ static const kiln_filter_ops negate_ops = {
     .size = sizeof(negate_ops), .plan = negate_plan, .run = negate_run};
 const kiln_node filters_negate = {
     .size = sizeof(filters_negate),
-    .flags = KILN_NODE_KEEPS_NOISE,
+    .flags = KILN_NODE_KEEPS_NOISE | KILN_NODE_IN_PLACE,
     .name = "negate",
     .summary = "exchange dark and bright",
     .example = "digits test images=0:4 ! negate ! show",
@@ -95,6 +95,7 @@ static const kiln_filter_ops range_ops = {
     .size = sizeof(range_ops), .plan = range_plan, .run = range_run};
 const kiln_node filters_range = {
     .size = sizeof(filters_range),
+    .flags = KILN_NODE_IN_PLACE,
     .name = "range",
     .summary = "change the numbers that stand for black and white; the picture stays",
     .example = "digits test images=0:4 ! range signed ! show",
@@ -114,6 +115,7 @@ static int clamp_run(kiln_self *self, const kiln_rows *rows, const kiln_tensor *
 static const kiln_filter_ops clamp_ops = {.size = sizeof(clamp_ops), .run = clamp_run};
 const kiln_node filters_clamp = {
     .size = sizeof(filters_clamp),
+    .flags = KILN_NODE_IN_PLACE,
     .name = "clamp",
     .summary = "cut values off at black and white",
     .example = "digits test images=0:4 ! noise sigma=0.5 ! clamp ! show",

@@ -51,6 +51,20 @@ loads() {
     grep -aqE '"image":\{"dtype":"F32","shape":\[1,3,' rgb.st
 }
 
+@test "a filter that works in place leaves alone what is kept" {
+    for filter in "blur 1" negate clamp "range unit"; do
+        read -ra words <<<"$filter"
+        kiln load "$images/rgb8.png" ! "${words[@]}" ! save alone.png meta=none
+        kiln load "$images/rgb8.png" ! keep first ! "${words[@]}" ! tee kept.png meta=none ! take first ! \
+            save first.png meta=none
+        cmp alone.png kept.png
+        kiln load "$images/rgb8.png" ! save whole.png meta=none
+        cmp whole.png first.png
+    done
+    kiln load "$images/rgb8.png" ! blend [ blur 1 ] 0 ! save blend.png meta=none
+    cmp whole.png blend.png
+}
+
 @test "the range of what is loaded: [-1,1], or [0,1]" {
     kiln blank 1x1x1x2 value=1 ! tee white.png >white.st
     kiln load white.png >signed.st

@@ -361,13 +361,13 @@ static void test_numbers(void **state)
     ((int32_t *)index->data)[1] = -1;
     assert_int_equal(ops->gather(h, table, index, rows), KILN_ERR_ARG);
     // Where out may not be an input.
-    expect(ops->convolve(h, x, taps, 3, NULL, 0, KILN_ZERO, x), KILN_ERR_ARG,
-           "ops.convolve: out: wants a tensor that is none of the inputs");
+    expect(ops->resize(h, x, 0, 1, 0, x), KILN_ERR_ARG,
+           "ops.resize: out: wants a tensor that is none of the inputs");
     assert_int_equal(ops->layer_norm(h, x, 0, c, c, x), KILN_ERR_ARG);
-    assert_int_equal(ops->resize(h, x, 0, 1, 0, x), KILN_ERR_ARG);
     // And where it may.
     assert_int_equal(ops->act(h, x, KILN_ACT_GELU, x), KILN_OK);
     assert_int_equal(ops->combine(h, 1, a, NULL, one, x), KILN_OK);
+    assert_int_equal(ops->convolve(h, x, taps, 3, NULL, 0, KILN_ZERO, x), KILN_OK);
     kiln_tensor *all[] = {x, y, c, q, out, t, odd, table, rows, index};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         h->tensor_free(h, all[i]);

@@ -140,6 +140,30 @@ static void test_convolve(const struct check *c)
     }
 }
 
+// The same bits where the result takes the image's place: of planes of one band and of many, of
+// rows that are saved and of images that are copied for it, on one thread and on several.
+static void test_convolve_in_place(const struct check *c)
+{
+    for (int i = 0; i < 200; i++) {
+        int most = i % 10 == 9 ? 40 : 4;
+        int64_t h = check_int(1, i % 4 ? 600 : 50), w = check_int(1, i % 5 ? 20 : 70);
+        int64_t n = check_int(1, 3);
+        int nx = (int)check_int(0, most) * 2 + 1, ny = i % 8 ? (int)check_int(0, most) * 2 + 1 : 0;
+        float kx[81], ky[81];
+        for (int t = 0; t < 81; t++) {
+            kx[t] = check_float(-1, 1);
+            ky[t] = check_float(-1, 1);
+        }
+        kiln_tensor *x = check_normal(4, SHAPE(n, 2, h, w), 0, 1), *want = check_like(x);
+        int border = i % 2 ? KILN_ZERO : KILN_REFLECT;
+        stub_set_threads(c->host, 1);
+        check_ok(c, c->ops->convolve(c->host, x, kx, nx, ky, ny, border, want));
+        stub_set_threads(c->host, 1 + i % 4);
+        check_ok(c, c->ops->convolve(c->host, x, kx, nx, ky, ny, border, x));
+        check_same(x, want, "convolve in place %dx%dx%d by %d, %d", (int)n, (int)h, (int)w, nx, ny);
+    }
+}
+
 // What is not finite reaches the pixels that have it under their kernels, and no others.
 static void test_not_finite(const struct check *c)
 {
@@ -233,6 +257,7 @@ int main(int argc, char **argv)
         {"dynamic_threshold is the reference's", test_threshold, NULL, 0},
         {"resize is the reference's", test_resize, bench_photo, 0},
         {"convolve is the reference's", test_convolve, NULL, 0},
+        {"convolve in place gives the same bits", test_convolve_in_place, NULL, 0},
         {"convolve leaves what is not finite where it is", test_not_finite, NULL, 0},
         {"images give the same bits whatever is beside", test_same_bits, NULL, 0},
     };

@@ -329,6 +329,12 @@ static void test_convolve(void **state)
     near_to("zero", out, want("convolve", "zero"), rounding);
     ops.convolve(host, x, kiln_f32(kx), 5, NULL, 0, KILN_REFLECT, out);
     near_to("along", out, want("convolve", "along"), rounding);
+    for (int along = 0; along < 2; along++) {  // in place
+        memcpy(kiln_f32(out), kiln_f32(x), (size_t)kiln_numel(x) * sizeof(float));
+        ops.convolve(host, out, kiln_f32(kx), 5, along ? NULL : kiln_f32(ky), along ? 0 : 3,
+                     KILN_REFLECT, out);
+        near_to("in place", out, want("convolve", along ? "along" : "reflect"), rounding);
+    }
     release();
 }
 

@@ -23,6 +23,7 @@ enum {
     RANDOM,
     BAD_INVERSE,
     NOISE_LOST,
+    NOT_IN_PLACE,
     OTHER_MAJOR,
     CRASHES_ON_LOAD
 };
@@ -74,6 +75,9 @@ static int run(kiln_self *self, const kiln_rows *rows, const kiln_tensor *in, ki
     if (FAULT == NOISE_LOST)
         for (int64_t i = 0; i < n; i++)
             y[i] *= 0.5f;
+    if (FAULT == NOT_IN_PLACE)
+        for (int64_t i = 1; i < n; i++)
+            y[i] = x[i - 1];
     if (FAULT == SILENT_FAILURE)
         return KILN_ERR_ARG;
     if (FAULT == LEAKS) {
@@ -118,7 +122,9 @@ static const kiln_filter_ops ops = {
 };
 static const kiln_node bad = {
     .size = sizeof(bad),
-    .flags = FAULT == NOISE_LOST ? KILN_NODE_KEEPS_NOISE : 0,
+    .flags = FAULT == NOISE_LOST     ? KILN_NODE_KEEPS_NOISE
+             : FAULT == NOT_IN_PLACE ? KILN_NODE_IN_PLACE
+                                     : 0,
     .name = FAULT == VERB_NAME ? "inspect" : "bad",
     .summary = "does something wrong",
     .example = FAULT == NO_EXAMPLE    ? NULL

@@ -53,6 +53,7 @@ finds() {
 @test "a failure without a message" { finds SILENT_FAILURE 'errors: fails without a message'; }
 @test "an inverse that is none" { finds BAD_INVERSE 'bad: inverse: '; }
 @test "noise that does not stay noise" { finds NOISE_LOST 'bad: noise: '; }
+@test "a result in the input's place that is another" { finds NOT_IN_PLACE 'bad: in place: '; }
 @test "another major version" { finds OTHER_MAJOR 'load: is built for version 7'; }
 @test "a crash when it is loaded" { finds CRASHES_ON_LOAD 'load: crashes when it is loaded'; }
 @test "a hang when it is loaded" { finds HANGS_LOAD 'load: hangs when it is loaded'; }

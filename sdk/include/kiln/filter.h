@@ -23,7 +23,8 @@ typedef struct kiln_filter_ops {
     uint32_t size;
     // NULL: the plain case. Cheap, no access to pixels. Comes right before run, with the rows of in.
     int (*plan)(kiln_self *self, const kiln_rows *rows, kiln_plan *plan);
-    // rows: of out (n, id, t, prompt), with the range of in. Every element of out is written.
+    // rows: of out (n, id, t, prompt), with the range of in. Every element of out is written. With
+    // KILN_NODE_IN_PLACE out may be in, where the shapes are alike.
     int (*run)(kiln_self *self, const kiln_rows *rows, const kiln_tensor *in, kiln_tensor *out);
     // For views that are no signed pixel permutations; of those the host finds it.
     int (*inverse)(kiln_self *self, const kiln_rows *rows, const kiln_tensor *in, kiln_tensor *out);

@@ -26,6 +26,7 @@ enum kiln_node_flags {
     KILN_NODE_KEEPS_NOISE = 1 << 2,  // filter: noise of N(0,1) stays so, t is carried
     KILN_NODE_NET_RANGE = 1 << 3,    // filter: clean images come in the net's range
     KILN_NODE_TAKES_CLEAN = 1 << 4,  // sampler: of clean images too, elsewhere an error
+    KILN_NODE_IN_PLACE = 1 << 5,     // filter: run may be called with out in the place of in
 };
 
 typedef struct kiln_node {

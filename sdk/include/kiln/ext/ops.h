@@ -88,7 +88,7 @@ typedef struct kiln_ops {
     // f_i and t f_i are rounded to F32, as where nets are trained.
     int (*sinusoid)(const kiln_host *h, const kiln_tensor *t, kiln_tensor *out);
 
-    // Images [n,c,h,w] and samplers; out may be an input, except in resize and convolve.
+    // Images [n,c,h,w] and samplers; out may be an input, except in resize.
     // out = sum over i < k <= 8 of a[i] r[i] x[i]: a on the host, constants in a recorded graph;
     // r[i] F32 [n] on the device, such as a query's sigma, or NULL: ones. r NULL: all ones. x[i]
     // NULL: ones, too.
