@@ -80,7 +80,7 @@ static int in_child(struct findings *f, struct bound *b, int threads, uint64_t *
         for (int s = 1; s < NSIG; s++)
             signal(s, SIG_DFL);
         alarm(TIMEOUT_S);
-        pool_set_threads(threads);
+        pool_set_threads(threads, 0);
         runtime.rng = "kiln";
         f->failed = 0;
         uint64_t d = 0xcbf29ce484222325u;

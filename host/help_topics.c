@@ -127,6 +127,8 @@ static const char options[] =
     "                                        tensors draw.000000, draw.000001 …\n"
     "  -d, --device NAME    KILN_DEVICE      cpu or cuda[:N] (cpu)\n"
     "  -j, --threads N      KILN_THREADS     0: all processors (0)\n"
+    "      --pin            KILN_PIN         each thread on a processor of its own:\n"
+    "                                        for a machine that is kiln's alone\n"
     "      --precision P    KILN_PRECISION   fast, exact, bf16 or fp16 (fast)\n"
     "      --max-batch N    KILN_MAX_BATCH   images in one call of a net; 0: as many\n"
     "                                        as there are (0)\n"

@@ -97,13 +97,14 @@ static void set_signals(void)
 
 #define SHORT_OPTIONS "+:s:d:j:P:M:nkqvhV"
 
-enum { O_RNG = 256, O_PRECISION, O_MAX_BATCH, O_MAX_MEMORY, O_PREVIEW };
+enum { O_RNG = 256, O_PRECISION, O_MAX_BATCH, O_MAX_MEMORY, O_PIN, O_PREVIEW };
 
 static const struct option options[] = {
     {"seed", required_argument, NULL, 's'},
     {"rng", required_argument, NULL, O_RNG},
     {"device", required_argument, NULL, 'd'},
     {"threads", required_argument, NULL, 'j'},
+    {"pin", no_argument, NULL, O_PIN},
     {"precision", required_argument, NULL, O_PRECISION},
     {"max-batch", required_argument, NULL, O_MAX_BATCH},
     {"max-memory", required_argument, NULL, O_MAX_MEMORY},
@@ -189,6 +190,9 @@ static int set_option(int opt, const char *value)
         if (!parse_int(value, &n) || n < 0 || n > 1024)
             return wrong_option("--threads", "a whole number in 0..1024", value);
         runtime.threads = (int)n;
+        return KILN_OK;
+    case O_PIN:
+        runtime.pin = 1;
         return KILN_OK;
     case O_PRECISION:
         runtime.precision = index_of(value, precisions);
@@ -314,7 +318,7 @@ static int start_up(void)
     free(own_plugins);
     free(own_models);
     registry_add_dir(path_plugins());
-    pool_set_threads(runtime.threads);
+    pool_set_threads(runtime.threads, runtime.pin);
     tensor_limit(runtime.max_memory);
     runtime.isa = kernels_cpu_isa();
     if (runtime.isa < 0)

@@ -28,16 +28,17 @@ static struct {
     int64_t failed;  // lowest chunk that failed, its code and message
     int code;
     char *message;
-    int threads, wanted, sleeping;
+    int threads, wanted, pinned, sleeping;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
           .start = PTHREAD_COND_INITIALIZER,
           .done = PTHREAD_COND_INITIALIZER};
 static _Thread_local int inside;
 static pthread_mutex_t entry = PTHREAD_MUTEX_INITIALIZER;
 
-void pool_set_threads(int n)
+void pool_set_threads(int n, int pinned)
 {
     pool.wanted = n;
+    pool.pinned = pinned;
 }
 
 int pool_threads(void)
@@ -125,6 +126,19 @@ static void *work(void *arg)
     return NULL;
 }
 
+// Binds a thread to a processor of its own, the caller's to the first.
+static void pin(pthread_t t, int thread)
+{
+    cpu_set_t all, one;
+    if (sched_getaffinity(0, sizeof(all), &all) || CPU_COUNT(&all) < pool.threads)
+        return;
+    CPU_ZERO(&one);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &all) && thread-- == 0)
+            CPU_SET(cpu, &one);
+    pthread_setaffinity_np(t, sizeof(one), &one);
+}
+
 static void start_workers(void)
 {
     static int started;
@@ -145,8 +159,12 @@ static void start_workers(void)
             pool.threads = i;
             break;
         }
+        if (pool.pinned)
+            pin(t, i);
         pthread_detach(t);
     }
+    if (pool.pinned)  // last: workers would inherit it
+        pin(pthread_self(), 0);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 

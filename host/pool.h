@@ -5,9 +5,9 @@
 
 #include <stdint.h>
 
-// Threads in all, the caller's included; 0: as many as the process may run on. Before the first
-// use.
-void pool_set_threads(int n);
+// Threads in all, the caller's included; 0: as many as the process may run on. pinned: each stays on
+// a processor of its own, if there are as many. Before the first use.
+void pool_set_threads(int n, int pinned);
 int pool_threads(void);
 // fn over [0,n) in chunks of grain: chunk c is [c grain, min(n, (c + 1) grain)), whatever the
 // number of threads. Returns the first error by chunk, whose message is then fail_text() here;

@@ -14,7 +14,7 @@ struct runtime {
     int threads, precision, isa;
     int64_t max_batch;  // rows of one call of a net, 0: no limit
     size_t max_memory;
-    int dry_run, keep_going, quiet, verbose;
+    int pin, dry_run, keep_going, quiet, verbose;
     const char *preview;
     const kiln_ops *ops;  // of the CPU
     int device;           // enum kiln_device: where nets run

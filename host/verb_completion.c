@@ -14,7 +14,7 @@ struct nodes {
 };
 
 static const char long_options[] =
-    "--seed --rng --device --threads --precision --max-batch --max-memory --plugins --models "
+    "--seed --rng --device --threads --pin --precision --max-batch --max-memory --plugins --models "
     "--dry-run --keep-going --preview --quiet --verbose --help --version";
 // Options whose next word is their value.
 static const char valued[] = "-s|--seed|--rng|-d|--device|-j|--threads|--precision|--max-batch|"

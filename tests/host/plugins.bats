@@ -144,6 +144,26 @@ kiln: standard input is empty: the stage above gave nothing" ]
     same_image plain.st loaded.st
 }
 
+@test "with --pin each thread stays on a processor of its own" {
+    [ "$(nproc)" -ge 2 ] || skip "one processor"
+    kiln --pin -j 2 randn 64x1x28x28 ! mnist-unet mnist-class ! ddpm 300 ! save x.safetensors &
+    local pid=$! places=
+    for _ in {1..100}; do
+        places=$(cat /proc/$pid/task/*/status | awk '$1 == "Cpus_allowed_list:" { print $2 }')
+        [[ $places =~ ^[0-9]+$'\n'[0-9]+$ ]] && break
+        sleep 0.1
+    done
+    kill $pid
+    echo "$places"
+    [[ $places =~ ^[0-9]+$'\n'[0-9]+$ ]]
+    [ "$(sort -u <<<"$places" | wc -l)" = 2 ]
+    run kiln --pin=yes blank 1x1x1x1
+    [ "$status" = 2 ]
+    KILN_PIN=yes kiln blank 1x1x2x2 >pinned.st
+    kiln blank 1x1x2x2 >plain.st
+    same_image pinned.st plain.st
+}
+
 @test "a text encoder computes exactly where nets are fast" {
     plugin sums <<'C'
 #include <kiln/ext/ops.h>
@@ -165,7 +185,7 @@ static int layer(kiln_self *self, kiln_tensor **out)
     for (int64_t i = 0; !e && i < kiln_numel(w); i++)
         kiln_f32(w)[i] = (float)(i * 104729 % 1013) / 1013 - 0.5f;
     e = e ? e : ops->pack_conv(h, &conv, w, 0, &packed);
-    e = e ? e : ops->conv(h, packed, x, NULL, NULL, 1, KILN_ACT_NONE, *out);
+    e = e ? e : ops->conv(h, packed, x, NULL, NULL, NULL, 1, KILN_ACT_NONE, *out);
     ops->pack_free(h, packed);
     h->tensor_free(h, x);
     h->tensor_free(h, w);

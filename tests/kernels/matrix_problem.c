@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/kernels/matrix_problem.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,6 +65,7 @@ void problem_reference(struct problem *p)
     p->want_dx = calloc((size_t)kiln_numel(p->x), sizeof(double));
     p->want_dw = calloc((size_t)size, sizeof(double));
     p->want_dbias = calloc((size_t)l->co, sizeof(double));
+    p->dbias_size = calloc((size_t)l->co, sizeof(double));
     for (int64_t n = 0; n < l->n; n++)
         for (int sy = 0; sy < small_h; sy++)
             for (int sx = 0; sx < small_w; sx++)
@@ -88,8 +90,13 @@ void problem_reference(struct problem *p)
                             p->want_dx[in + i] += sum;
                         }
                     }
-    for (int64_t i = 0; i < kiln_numel(p->out); i++)
-        p->want_dbias[i % l->co] += tensor_value(p->dout, i);
+    for (int64_t i = 0; i < kiln_numel(p->out); i++) {
+        double g = tensor_value(p->dout, i);
+        p->want_dbias[i % l->co] += g;
+        p->dbias_size[i % l->co] += g * g;
+    }
+    for (int o = 0; o < l->co; o++)
+        p->dbias_size[o] = sqrt(p->dbias_size[o]);
     free(w);
 }
 
@@ -130,4 +137,5 @@ void problem_free(const kiln_host *h, struct problem *p)
     free(p->want_dx);
     free(p->want_dw);
     free(p->want_dbias);
+    free(p->dbias_size);
 }

@@ -15,6 +15,8 @@ struct problem {
     int oh, ow;
     kiln_tensor *x, *w, *bias, *add, *out, *dout, *dx, *dw, *dbias;
     double *conv, *want_dx, *want_dw, *want_dbias;  // conv: without the epilogue
+    double
+        *dbias_size;  // root of the sum of squares: how large such a sum is, if it does not cancel
 };
 
 // Random tensors; weights of a type. rows: of a linear layer, [n,c].

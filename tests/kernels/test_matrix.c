@@ -204,7 +204,7 @@ static void check_conv(const kiln_host *h, const kiln_ops *ops, const struct isa
     expect_near("conv", isa, &p->l, p->out, want, want + kiln_numel(p->out), isa->error);
     expect_near("dx", isa, &p->l, p->dx, p->want_dx, p->want_dx, isa->error);
     expect_near("dw", isa, &p->l, p->dw, p->want_dw, p->want_dw, isa->grad_error);
-    expect_near("dbias", isa, &p->l, p->dbias, p->want_dbias, p->want_dbias, isa->grad_error);
+    expect_near("dbias", isa, &p->l, p->dbias, p->want_dbias, p->dbias_size, isa->grad_error);
     free(want);
     ops->pack_free(h, w);
     ops->pack_free(h, back);
@@ -226,7 +226,7 @@ static void check_linear(const kiln_host *h, const kiln_ops *ops, const struct i
     expect_near("linear", isa, &p->l, p->out, want, want + kiln_numel(p->out), isa->error);
     expect_near("dx", isa, &p->l, p->dx, p->want_dx, p->want_dx, isa->error);
     expect_near("dw", isa, &p->l, p->dw, p->want_dw, p->want_dw, isa->grad_error);
-    expect_near("dbias", isa, &p->l, p->dbias, p->want_dbias, p->want_dbias, isa->grad_error);
+    expect_near("dbias", isa, &p->l, p->dbias, p->want_dbias, p->dbias_size, isa->grad_error);
     free(want);
     ops->pack_free(h, w);
     ops->pack_free(h, back);

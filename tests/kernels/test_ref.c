@@ -105,8 +105,8 @@ static void test_conv(void **state)
         kiln_tensor *dbias = like(want(name, "bias"));
         assert_int_equal(ops.pack_conv(host, &cases[i].conv, weight, 0, &w), 0);
         assert_int_equal(ops.pack_conv(host, &cases[i].conv, weight, 1, &wg), 0);
-        assert_int_equal(ops.conv(host, w, x, NULL, want(name, "bias"), want(name, "add"), cases[i].scale,
-                                  cases[i].act, out),
+        assert_int_equal(ops.conv(host, w, x, NULL, want(name, "bias"), want(name, "add"),
+                                  cases[i].scale, cases[i].act, out),
                          0);
         assert_int_equal(ops.conv_dx(host, wg, dout, dx, NULL), 0);
         assert_int_equal(ops.conv_dw(host, &cases[i].conv, x, NULL, dout, dw, dbias), 0);
