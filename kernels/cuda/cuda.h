@@ -96,11 +96,6 @@ struct scratch {
     }
 };
 
-// Maps [n,h,w,...] side by side in one tensor, of their type: layout.cu.
-int pair_new(const kiln_host *h, const kiln_tensor *a, const kiln_tensor *b, kiln_tensor **both);
-int pair_join(const kiln_host *h, const kiln_tensor *a, const kiln_tensor *b, kiln_tensor *both);
-int pair_split(const kiln_host *h, const kiln_tensor *both, kiln_tensor *a, kiln_tensor *b);
-
 // One element per thread.
 template <class Body> struct each {
     static constexpr int threads = 256;

@@ -175,23 +175,114 @@ struct kiln_packed {
     int precision;
 };
 
-// The product that a convolution is: rows are output pixels, columns output channels, and the sum
-// runs over (tap, input channel). Tokens of a linear layer are pixels of one line.
-struct product_shape {
-    kiln_conv conv;
-    int64_t rows, columns, sum;
-    int ci, h, w, oh, ow;
+// A map whose channels lie in two tensors, one after the other; cb 0: in one.
+template <class T> struct pair {
+    T *a, *b;
+    int ca, cb;
+    ON_DEVICE T *at(int64_t pixel, int channel) const
+    {
+        return channel < ca ? a + pixel * ca + channel : b + pixel * cb + channel - ca;
+    }
+    // Whether runs of so many channels, each a whole number of chunks, lie in one of the two.
+    int by(int channels) const
+    {
+        return ca % channels == 0 && cb % channels == 0 && aligned(a) && aligned(b);
+    }
 };
 
-inline product_shape shape_of(const kiln_packed *p, const kiln_tensor *x, const kiln_tensor *out,
-                              int linear)
+template <class T> pair<T> pair_of(const kiln_tensor *a, const kiln_tensor *b)
 {
-    product_shape s = {p->conv, rows_of(out), p->out, 0, (int)p->in, 1, 1, 1, 1};
+    return {data<T>(a), data<T>(b), (int)last(a), b ? (int)last(b) : 0};
+}
+
+inline int64_t channels_of(const kiln_tensor *a, const kiln_tensor *b)
+{
+    return last(a) + (b ? last(b) : 0);
+}
+
+// What goes in and comes out, of which x2 and out2 may be NULL.
+struct maps {
+    const kiln_tensor *x, *x2;
+    kiln_tensor *out, *out2;
+};
+
+// Outputs of a transposed product see taps by where they lie on the grid of its stride: those of
+// one phase, a step apart, the same. Others have one phase.
+struct phase {
+    int y, x;          // the first output
+    int tap_y, tap_x;  // the first tap; others are a step apart
+    int across, taps;  // taps along x, and in all
+};
+
+// The product that a convolution is: rows are output pixels, phase by phase, columns output
+// channels, and the sum runs over (tap, input channel). Tokens of a linear layer are pixels of one
+// line.
+struct product_shape {
+    kiln_conv conv;
+    int64_t columns, sum, outputs;
+    int ci, h, w, oh, ow;
+    int step, gh, gw;  // a phase has gh x gw outputs of an image, some beyond its border
+    int64_t rows;      // of a phase, of all images
+
+    int phases() const
+    {
+        return step * step;
+    }
+    int64_t longest() const  // sum of a phase
+    {
+        const int64_t taps = (conv.kernel + step - 1) / step;
+        return taps * taps * ci;
+    }
+    ON_DEVICE phase phase_at(int which) const
+    {
+        const int y = which / step, x = which % step;
+        phase f = {y, x, (y + conv.pad) % step, (x + conv.pad) % step, 0, 0};
+        f.across = (conv.kernel - f.tap_x + step - 1) / step;
+        f.taps = (conv.kernel - f.tap_y + step - 1) / step * f.across;
+        return f;
+    }
+    ON_DEVICE int tap_y(const phase &f, int i) const
+    {
+        return f.tap_y + i / f.across * step;
+    }
+    ON_DEVICE int tap_x(const phase &f, int i) const
+    {
+        return f.tap_x + i % f.across * step;
+    }
+    // Row r is at y, x of the image that is returned; -1: it is no output.
+    template <class Int> ON_DEVICE Int place(const phase &f, Int r, int &y, int &x) const
+    {
+        const Int line = r / gw, image = line / gh;
+        y = (int)(line % gh) * step + f.y;
+        x = (int)(r % gw) * step + f.x;
+        return r < rows && y < oh && x < ow ? image : -1;
+    }
+    template <class Int> ON_DEVICE Int output(const phase &f, Int r) const
+    {
+        if (step == 1)
+            return r < rows ? r : -1;
+        int y, x;
+        const Int image = place(f, r, y, x);
+        return image < 0 ? image : (image * oh + y) * ow + x;
+    }
+};
+
+inline product_shape shape_of(const kiln_packed *p, const maps &m, int linear)
+{
+    product_shape s = {};
+    s.conv = p->conv;
+    s.columns = p->out;
     s.sum = (int64_t)p->conv.kernel * p->conv.kernel * p->in;
-    s.h = linear ? 1 : (int)x->shape[1];
-    s.w = linear ? (int)(s.rows / out->shape[0]) : (int)x->shape[2];
-    s.oh = linear ? 1 : (int)out->shape[1];
-    s.ow = linear ? s.w : (int)out->shape[2];
+    s.outputs = rows_of(m.out);
+    s.ci = (int)p->in;
+    s.h = linear ? 1 : (int)m.x->shape[1];
+    s.w = linear ? (int)(s.outputs / m.out->shape[0]) : (int)m.x->shape[2];
+    s.oh = linear ? 1 : (int)m.out->shape[1];
+    s.ow = linear ? s.w : (int)m.out->shape[2];
+    s.step = p->conv.transposed ? p->conv.stride : 1;
+    s.gh = (s.oh + s.step - 1) / s.step;
+    s.gw = (s.ow + s.step - 1) / s.step;
+    s.rows = s.outputs / ((int64_t)s.oh * s.ow) * s.gh * s.gw;
     return s;
 }
 
@@ -205,14 +296,14 @@ struct epilogue {
 template <class T> struct finish {
     const T *add;
     const float *bias;
-    T *out;
+    pair<T> out;
     int64_t columns;
     float scale;
     int act, linear;
 
-    finish(const epilogue &e, const kiln_tensor *to)
-        : add(data<T>(e.add)), bias(f32(e.bias)), out(data<T>(to)), columns(last(to)),
-          scale(e.scale), act(e.act), linear(e.linear)
+    finish(const epilogue &e, const maps &m)
+        : add(data<T>(e.add)), bias(f32(e.bias)), out(pair_of<T>(m.out, m.out2)),
+          columns(out.ca + out.cb), scale(e.scale), act(e.act), linear(e.linear)
     {
     }
     ON_DEVICE float value(int64_t column, float y, float z) const
@@ -223,16 +314,15 @@ template <class T> struct finish {
     }
     ON_DEVICE void at(int64_t row, int64_t column, float y) const
     {
-        int64_t i = row * columns + column;
-        to(out[i], value(column, y, add ? to_float(add[i]) : 0));
+        to(*out.at(row, (int)column),
+           value(column, y, add ? to_float(add[row * columns + column]) : 0));
     }
 };
 
 // pipelined.cu: the same product, faster, for maps of the type that it is computed in (of float
 // for tf32) whose channels come by whole slices of K. fits 0: not for these.
-int pipelined_fits(const kiln_packed *p, const kiln_tensor *x, const kiln_tensor *out);
-int pipelined_product(const kiln_host *h, const kiln_packed *p, const kiln_tensor *x,
-                      const epilogue &e, kiln_tensor *out);
+int pipelined_fits(const kiln_packed *p, const maps &m);
+int pipelined_product(const kiln_host *h, const kiln_packed *p, const maps &m, const epilogue &e);
 // Linear layers of one x in one launch; fits: of each, and all weights are of one type.
 int pipelined_products(const kiln_host *h, int n, const kiln_packed *const *w, const kiln_tensor *x,
                        const kiln_tensor *const *bias, int act, kiln_tensor *const *out);

@@ -125,22 +125,6 @@ int gather(const kiln_host *h, const kiln_tensor *table, const kiln_tensor *inde
 
 }  // namespace
 
-int pair_new(const kiln_host *h, const kiln_tensor *a, const kiln_tensor *b, kiln_tensor **both)
-{
-    const int64_t *s = a->shape, shape[] = {s[0], s[1], s[2], s[3] + b->shape[3]};
-    return h->tensor_new(h, a, type_of(a), 4, shape, both);
-}
-
-int pair_join(const kiln_host *h, const kiln_tensor *a, const kiln_tensor *b, kiln_tensor *both)
-{
-    return concat(h, a, b, both);
-}
-
-int pair_split(const kiln_host *h, const kiln_tensor *both, kiln_tensor *a, kiln_tensor *b)
-{
-    return split(h, both, a, b);
-}
-
 void cuda_layout(kiln_ops *ops)
 {
     ops->to_nhwc = to_nhwc;

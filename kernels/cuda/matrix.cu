@@ -10,136 +10,129 @@ namespace
 
 template <class T, class W, class C> struct conv_kernel {
     static constexpr int threads = tile::threads;
-    const T *x;
+    pair<const T> x;
     const W *w;
     finish<T> end;
     product_shape p;
-    int64_t column_tiles;
+    int64_t row_tiles, column_tiles;
 
-    ON_DEVICE float input(int64_t image, int oy, int ox, int ky, int kx, int c) const
+    // Of a channel of a map, which has the tap's values `width` apart; 0: outside.
+    ON_DEVICE float input(const T *map, int width, int64_t image, int oy, int ox, int ky,
+                          int kx) const
     {
         int iy = conv_source(p.conv, oy, ky, p.h), ix = conv_source(p.conv, ox, kx, p.w);
-        return iy < 0 || ix < 0 ? 0 : to_float(x[((image * p.h + iy) * p.w + ix) * p.ci + c]);
+        return iy < 0 || ix < 0 ? 0 : to_float(map[((image * p.h + iy) * p.w + ix) * width]);
     }
 
     ON_DEVICE void block(int64_t index) const
     {
         SHARED tiles<C> s;
-        SHARED int64_t image[tile::M];
+        SHARED int64_t image[tile::M], output[tile::M];
         SHARED int32_t at_y[tile::M], at_x[tile::M];
         PER_THREAD(tile_sums, sums);
-        int64_t row0 = index / column_tiles * tile::M, column0 = index % column_tiles * tile::N;
+        const phase f = p.phase_at((int)(index / (row_tiles * column_tiles)));
+        const int64_t row0 = index / column_tiles % row_tiles * tile::M;
+        const int column0 = (int)(index % column_tiles) * tile::N;
+        const int sum = f.taps * p.ci;
         THREADS(t)
         {
             sums[SLOT(t)].clear();
             if (t < tile::M) {
-                int64_t r = row0 + t;
-                image[t] = r < p.rows ? r / ((int64_t)p.oh * p.ow) : -1;
-                at_y[t] = (int32_t)(r / p.ow % p.oh);
-                at_x[t] = (int32_t)(r % p.ow);
+                image[t] = p.place(f, row0 + t, at_y[t], at_x[t]);
+                output[t] = image[t] < 0 ? -1 : (image[t] * p.oh + at_y[t]) * p.ow + at_x[t];
             }
         }
-        for (int64_t k0 = 0; k0 < p.sum; k0 += tile::K) {
+        for (int k0 = 0; k0 < sum; k0 += tile::K) {
             THREADS(t)
             {
-                int k = t % tile::K;
-                int tap = (int)((k0 + k) / p.ci), c = (int)((k0 + k) % p.ci);
-                int ky = tap / p.conv.kernel, kx = tap % p.conv.kernel, in = k0 + k < p.sum;
+                const int k = t % tile::K, in = k0 + k < sum;
+                const int tap = in ? (k0 + k) / p.ci : 0, c = (k0 + k) % p.ci;
+                const int ky = p.tap_y(f, tap), kx = p.tap_x(f, tap);
+                const int width = c < x.ca ? x.ca : x.cb;
+                const T *map = x.at(0, c);
+                const W *weight = w + column0 * p.sum + (ky * p.conv.kernel + kx) * p.ci + c;
                 for (int i = t / tile::K; i < tile::M; i += threads / tile::K)
-                    to(s.a[i][k],
-                       in && image[i] >= 0 ? input(image[i], at_y[i], at_x[i], ky, kx, c) : 0.0f);
-                for (int i = t / tile::K; i < tile::N; i += threads / tile::K)
-                    to(s.b[i][k], in && column0 + i < p.columns
-                                      ? to_float(w[(column0 + i) * p.sum + k0 + k])
+                    to(s.a[i][k], in && image[i] >= 0
+                                      ? input(map, width, image[i], at_y[i], at_x[i], ky, kx)
                                       : 0.0f);
+                for (int i = t / tile::K; i < tile::N; i += threads / tile::K)
+                    to(s.b[i][k],
+                       in && column0 + i < p.columns ? to_float(weight[i * p.sum]) : 0.0f);
             }
             THREADS(t)
             tile_product(t, s, sums[SLOT(t)]);
         }
         THREADS(t)
-        for (int i = 0; i < tile::pieces_m; i++)
-            for (int j = 0; j < tile::pieces_n; j++)
-                for (int k = 0; k < 4; k++) {
-                    int64_t row = row0 + tile_row(t, i, k);
-                    int64_t column = column0 + tile_column(t, j, k);
-                    if (row < p.rows && column < p.columns)
-                        end.at(row, column, sums[SLOT(t)].c[i][j][k]);
+        {
+            UNROLL(2)
+            for (int i = 0; i < tile::pieces_m * 2; i++) {
+                const int64_t row = output[tile_row(t, i / 2, i % 2 * 2)];
+                UNROLL(8)
+                for (int j = 0; j < tile::pieces_n * 2; j++) {
+                    const int column = column0 + tile_column(t, j / 2, j % 2);
+                    if (row >= 0 && column < p.columns)
+                        end.at(row, column, sums[SLOT(t)].c[i / 2][j / 2][i % 2 * 2 + j % 2]);
                 }
+            }
+        }
     }
 };
 
 template <class T, class W, class C>
-int product_of(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x, const epilogue &e,
-               kiln_tensor *out)
+int product_of(const kiln_host *h, const kiln_packed *w, const maps &m, const epilogue &e)
 {
-    const product_shape p = shape_of(w, x, out, e.linear);
-    conv_kernel<T, W, C> k = {data<T>(x), data<W>(w->value), finish<T>(e, out), p,
-                              blocks_of(p.columns, tile::N)};
-    return launch(h, blocks_of(p.rows, tile::M) * k.column_tiles, k);
+    const product_shape p = shape_of(w, m, e.linear);
+    const conv_kernel<T, W, C> k = {pair_of<const T>(m.x, m.x2),
+                                    data<W>(w->value),
+                                    finish<T>(e, m),
+                                    p,
+                                    blocks_of(p.rows, tile::M),
+                                    blocks_of(p.columns, tile::N)};
+    return launch(h, p.phases() * k.row_tiles * k.column_tiles, k);
 }
 
 // Under exact and fast maps are of float and weights of any type; under bf16 and fp16 maps are of
 // float or of that type, and weights of that type.
-int product(const kiln_host *h, const kiln_packed *p, const kiln_tensor *x, const epilogue &e,
-            kiln_tensor *out)
+int product(const kiln_host *h, const kiln_packed *p, const maps &m, const epilogue &e)
 {
-    int map = type_of(x), weight = type_of(p->value);
-    if (pipelined_fits(p, x, out))
-        return pipelined_product(h, p, x, e, out);
+    int map = type_of(m.x), weight = type_of(p->value);
+    if (pipelined_fits(p, m))
+        return pipelined_product(h, p, m, e);
     switch (p->precision) {
     case KERNELS_BF16:
-        return map == KILN_BF16 ? product_of<bf16, bf16, bf16>(h, p, x, e, out)
-                                : product_of<float, bf16, bf16>(h, p, x, e, out);
+        return map == KILN_BF16 ? product_of<bf16, bf16, bf16>(h, p, m, e)
+                                : product_of<float, bf16, bf16>(h, p, m, e);
     case KERNELS_FP16:
-        return map == KILN_F16 ? product_of<f16, f16, f16>(h, p, x, e, out)
-                               : product_of<float, f16, f16>(h, p, x, e, out);
+        return map == KILN_F16 ? product_of<f16, f16, f16>(h, p, m, e)
+                               : product_of<float, f16, f16>(h, p, m, e);
     case KERNELS_EXACT:
-        return weight == KILN_F32   ? product_of<float, float, float>(h, p, x, e, out)
-               : weight == KILN_F16 ? product_of<float, f16, float>(h, p, x, e, out)
-                                    : product_of<float, bf16, float>(h, p, x, e, out);
+        return weight == KILN_F32   ? product_of<float, float, float>(h, p, m, e)
+               : weight == KILN_F16 ? product_of<float, f16, float>(h, p, m, e)
+                                    : product_of<float, bf16, float>(h, p, m, e);
     default:
-        return weight == KILN_F32   ? product_of<float, float, tf32>(h, p, x, e, out)
-               : weight == KILN_F16 ? product_of<float, f16, tf32>(h, p, x, e, out)
-                                    : product_of<float, bf16, tf32>(h, p, x, e, out);
+        return weight == KILN_F32   ? product_of<float, float, tf32>(h, p, m, e)
+               : weight == KILN_F16 ? product_of<float, f16, tf32>(h, p, m, e)
+                                    : product_of<float, bf16, tf32>(h, p, m, e);
     }
 }
 
 int conv(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x, const kiln_tensor *x2,
          const kiln_tensor *bias, const kiln_tensor *add, float scale, int act, kiln_tensor *out)
 {
-    const epilogue e = {bias, add, scale, act, 0};
-    if (!x2)
-        return product(h, w, x, e, out);
-    kiln_tensor *both;
-    int err = pair_new(h, x, x2, &both);
-    if (!err)
-        err = pair_join(h, x, x2, both);
-    if (!err)
-        err = product(h, w, both, e, out);
-    h->tensor_free(h, both);
-    return err;
+    return product(h, w, maps{x, x2, out, nullptr}, epilogue{bias, add, scale, act, 0});
 }
 
 int conv_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout, kiln_tensor *dx,
             kiln_tensor *dx2)
 {
-    const epilogue e = {nullptr, nullptr, 1, KILN_ACT_NONE, 0};
-    if (!dx2)
-        return product(h, w, dout, e, dx);
-    kiln_tensor *both;
-    int err = pair_new(h, dx, dx2, &both);
-    if (!err)
-        err = product(h, w, dout, e, both);
-    if (!err)
-        err = pair_split(h, both, dx, dx2);
-    h->tensor_free(h, both);
-    return err;
+    return product(h, w, maps{dout, nullptr, dx, dx2},
+                   epilogue{nullptr, nullptr, 1, KILN_ACT_NONE, 0});
 }
 
 int linear(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x, const kiln_tensor *bias,
            int act, const kiln_tensor *add, kiln_tensor *out)
 {
-    return product(h, w, x, epilogue{bias, add, 1, act, 1}, out);
+    return product(h, w, maps{x, nullptr, out, nullptr}, epilogue{bias, add, 1, act, 1});
 }
 
 int linears(const kiln_host *h, int n, const kiln_packed *const *w, const kiln_tensor *x,
@@ -147,8 +140,8 @@ int linears(const kiln_host *h, int n, const kiln_packed *const *w, const kiln_t
 {
     int fits = 1, err = KILN_OK;
     for (int i = 0; i < n; i++)
-        fits =
-            fits && pipelined_fits(w[i], x, out[i]) && type_of(w[i]->value) == type_of(w[0]->value);
+        fits = fits && pipelined_fits(w[i], maps{x, nullptr, out[i], nullptr}) &&
+               type_of(w[i]->value) == type_of(w[0]->value);
     if (fits)
         return pipelined_products(h, n, w, x, bias, act, out);
     for (int i = 0; i < n && !err; i++)
@@ -158,7 +151,8 @@ int linears(const kiln_host *h, int n, const kiln_packed *const *w, const kiln_t
 
 int linear_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout, kiln_tensor *dx)
 {
-    return product(h, w, dout, epilogue{nullptr, nullptr, 1, KILN_ACT_NONE, 1}, dx);
+    return product(h, w, maps{dout, nullptr, dx, nullptr},
+                   epilogue{nullptr, nullptr, 1, KILN_ACT_NONE, 1});
 }
 
 // weight [a,b,taps] -> [out][taps][in]

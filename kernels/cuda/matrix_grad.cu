@@ -1,5 +1,6 @@
-// Weight gradients. The sum runs over pixels, which are many: it is cut into pieces, as many as the
-// shapes say, and those are added in order. SPDX-License-Identifier: MIT
+// Weight gradients, and on the way those of the bias where it is the columns of what is read for
+// them. The sum runs over pixels, which are many: it is cut into pieces, as many as the shapes say,
+// and those are added in order. SPDX-License-Identifier: MIT
 #include "kernels/cuda/pipeline.h"
 
 namespace
@@ -10,8 +11,8 @@ namespace
 // b).
 template <class T, class C> struct dw_kernel {
     static constexpr int threads = tile::threads;
-    const T *coarse, *fine;
-    float *part;  // [pieces,a,taps b]
+    pair<const T> coarse, fine;
+    float *part, *bias;  // [pieces,a,taps b], and sums of coarse [pieces,a] or NULL
     int64_t pixels, piece, row_tiles, column_tiles;
     int a, b, taps, kernel, stride, pad, h, w, fh, fw;
 
@@ -21,12 +22,20 @@ template <class T, class C> struct dw_kernel {
         int fy = y * stride - pad + tap / kernel, fx = x * stride - pad + tap % kernel;
         if (fy < 0 || fy >= fh || fx < 0 || fx >= fw)
             return 0;
-        return to_float(fine[((image * fh + fy) * fw + fx) * b + column % b]);
+        return to_float(*fine.at((image * fh + fy) * fw + fx, (int)(column % b)));
+    }
+
+    // Sums of a channel by two threads, in turn with pixels; shared has room for both.
+    ON_DEVICE void store_bias(int t, int64_t which, int64_t row0, const float *shared) const
+    {
+        if (t < tile::M && row0 + t < a)
+            bias[which * a + row0 + t] = shared[t] + shared[t + tile::M];
     }
 
     ON_DEVICE void block(int64_t index) const
     {
         SHARED tiles<C> s;
+        SHARED float rows[threads];
         SHARED int64_t image[tile::K];
         SHARED int32_t at_y[tile::K], at_x[tile::K];
         PER_THREAD(tile_sums, sums);
@@ -35,7 +44,10 @@ template <class T, class C> struct dw_kernel {
         int64_t column0 = index % column_tiles * tile::N;
         int64_t end = (which + 1) * piece < pixels ? (which + 1) * piece : pixels;
         THREADS(t)
-        sums[SLOT(t)].clear();
+        {
+            sums[SLOT(t)].clear();
+            rows[t] = 0;
+        }
         for (int64_t k0 = which * piece; k0 < end; k0 += tile::K) {
             THREADS(t)
             if (t < tile::K) {
@@ -46,28 +58,36 @@ template <class T, class C> struct dw_kernel {
             }
             THREADS(t)
             {  // along channels, as they lie in memory
-                int i = t % tile::M;
+                const int i = t % tile::M, a_in = row0 + i < a;
+                const int channel = a_in ? (int)row0 + i : 0;
+                float sum = 0;
                 for (int k = t / tile::M; k < tile::K; k += threads / tile::M) {
                     int in = image[k] >= 0;
-                    to(s.a[i][k],
-                       in && row0 + i < a ? to_float(coarse[(k0 + k) * a + row0 + i]) : 0.0f);
+                    float x = in && a_in ? to_float(*coarse.at(k0 + k, channel)) : 0.0f;
+                    to(s.a[i][k], x);
+                    sum += x;
                     to(s.b[i][k], in && column0 + i < columns
                                       ? fine_value(image[k], at_y[k], at_x[k], column0 + i)
                                       : 0.0f);
                 }
+                rows[t] += sum;
             }
             THREADS(t)
             tile_product(t, s, sums[SLOT(t)]);
         }
         THREADS(t)
-        for (int i = 0; i < tile::pieces_m; i++)
-            for (int j = 0; j < tile::pieces_n; j++)
-                for (int k = 0; k < 4; k++) {
-                    int64_t row = row0 + tile_row(t, i, k);
-                    int64_t column = column0 + tile_column(t, j, k);
-                    if (row < a && column < columns)
-                        part[(which * a + row) * columns + column] = sums[SLOT(t)].c[i][j][k];
-                }
+        {
+            if (bias && !column0)
+                store_bias(t, which, row0, rows);
+            for (int i = 0; i < tile::pieces_m; i++)
+                for (int j = 0; j < tile::pieces_n; j++)
+                    for (int k = 0; k < 4; k++) {
+                        int64_t row = row0 + tile_row(t, i, k);
+                        int64_t column = column0 + tile_column(t, j, k);
+                        if (row < a && column < columns)
+                            part[(which * a + row) * columns + column] = sums[SLOT(t)].c[i][j][k];
+                    }
+        }
     }
 };
 
@@ -84,6 +104,8 @@ template <class T, class C> struct pipelined_dw {
                        unsigned char *stage) const
     {
         const int tap = column0 / of.b, channel = column0 % of.b;
+        const int width = channel < of.fine.ca ? of.fine.ca : of.fine.cb;
+        const T *fine = of.fine.at(0, channel);
         UNROLL(2)
         for (int i = t; i < P::K * CHUNKS; i += threads) {
             const int k = i / CHUNKS, chunk = i % CHUNKS, row = row0 + chunk * EACH;
@@ -92,11 +114,11 @@ template <class T, class C> struct pipelined_dw {
             const int fx = (int)(p % of.w) * of.stride - of.pad + tap % of.kernel;
             const int a_in = p < end && row < of.a;
             const int b_in = p < end && fy >= 0 && fy < of.fh && fx >= 0 && fx < of.fw;
-            const int64_t a = a_in ? p * of.a + row : 0;
-            const int64_t b = b_in ? ((image * of.fh + fy) * of.fw + fx) * of.b : 0;
-            copy_chunk(stage + layout::at(k, chunk), of.coarse + a, a_in);
+            const int64_t pixel = b_in ? (image * of.fh + fy) * of.fw + fx : 0;
+            copy_chunk(stage + layout::at(k, chunk), of.coarse.at(a_in ? p : 0, a_in ? row : 0),
+                       a_in);
             copy_chunk(stage + P::a_bytes + layout::at(k, chunk),
-                       of.fine + b + channel + chunk * EACH, b_in);
+                       fine + pixel * width + chunk * EACH, b_in);
         }
     }
 
@@ -104,15 +126,21 @@ template <class T, class C> struct pipelined_dw {
     {
         enum { STAGE = P::a_bytes + P::b_bytes, AHEAD = P::stages - 1 };
         alignas(128) SHARED unsigned char memory[P::stages * STAGE];
-        PER_THREAD(typename P::sums, sums);
+        struct state {
+            typename P::sums sums;
+            float bias;
+        };
+        PER_THREAD(state, own);
         const int64_t columns = (int64_t)of.taps * of.b;
         const int64_t which = index / (of.row_tiles * of.column_tiles), first = which * of.piece;
         const int row0 = (int)(index / of.column_tiles % of.row_tiles) * P::M;
         const int column0 = (int)(index % of.column_tiles) * P::N;
         const int64_t end = first + of.piece < of.pixels ? first + of.piece : of.pixels;
+        const int has_bias = of.bias && !column0;
         THREADS(t)
         {
-            sums[SLOT(t)].clear();
+            own[SLOT(t)].sums.clear();
+            own[SLOT(t)].bias = 0;
             for (int i = 0; i < AHEAD; i++) {
                 if (first + i * P::K < end)
                     ask(t, row0, column0, first + i * P::K, end, memory + i * STAGE);
@@ -128,14 +156,29 @@ template <class T, class C> struct pipelined_dw {
                 if (next < end)
                     ask(t, row0, column0, next, end, memory + (i + AHEAD) % P::stages * STAGE);
                 copies_group();
-                slice_product<P, layout, layout>(t, stage, stage + P::a_bytes, sums[SLOT(t)]);
+                slice_product<P, layout, layout>(t, stage, stage + P::a_bytes, own[SLOT(t)].sums);
+                if (has_bias) {
+                    float sum = 0;
+                    // Registers are short, and most blocks do not come here.
+                    ROLLED()
+                    for (int k = t / P::M; k < P::K; k += threads / P::M)
+                        sum += to_float(layout::stored(stage, t % P::M, k));
+                    own[SLOT(t)].bias += sum;
+                }
                 copies_arrived<P::stages - 2>();
             }
+        float *rows = reinterpret_cast<float *>(memory);
         THREADS(t)
-        P::elements(t, sums[SLOT(t)], [&](int row, int column, float sum) {
-            if (row0 + row < of.a)
-                of.part[(which * of.a + row0 + row) * columns + column0 + column] = sum;
-        });
+        {
+            P::elements(t, own[SLOT(t)].sums, [&](int row, int column, float sum) {
+                if (row0 + row < of.a)
+                    of.part[(which * of.a + row0 + row) * columns + column0 + column] = sum;
+            });
+            rows[t] = own[SLOT(t)].bias;
+        }
+        if (has_bias)
+            THREADS(t)
+        of.store_bias(t, which, row0, rows);
     }
 };
 
@@ -149,23 +192,25 @@ template <class T, class C> int run_dw(const kiln_host *h, int64_t pieces, const
 {
     const int64_t blocks = pieces * k.row_tiles * k.column_tiles;
     if constexpr (has_pipeline<T, C>)
-        if (k.b % 64 == 0 && k.a % (CHUNK / (int)sizeof(T)) == 0 && aligned(k.coarse) &&
-            aligned(k.fine))
+        if (k.fine.by(64) && k.coarse.by(CHUNK / (int)sizeof(T)))
             return launch(h, blocks, pipelined_dw<T, C>{k});
     return launch(h, blocks, k);
 }
 
+// The pieces of all weights, and behind them those of the bias.
 struct dw_sum {
-    const float *part;
-    float *dw;
-    int64_t pieces, size, b, taps;
+    const float *part, *bias;
+    float *dw, *dbias;
+    int64_t pieces, size, a, b, taps;
     ON_DEVICE void at(int64_t i) const
     {
-        int64_t tap = i % taps, column = tap * b + i / taps % b, row = i / (taps * b);
+        const int64_t tap = i % taps, column = tap * b + i / taps % b, row = i / (taps * b);
+        const int of_bias = i >= size;
+        const float *first = of_bias ? bias + i - size : part + row * taps * b + column;
         double sum = 0;
         for (int64_t p = 0; p < pieces; p++)
-            sum += (double)part[p * size + row * taps * b + column];
-        dw[i] = (float)sum;
+            sum += (double)first[p * (of_bias ? a : size)];
+        (of_bias ? dbias[i - size] : dw[i]) = (float)sum;
     }
 };
 
@@ -196,31 +241,38 @@ int bias_grad(const kiln_host *h, const kiln_tensor *dout, kiln_tensor *dbias)
 }
 
 template <int precision>
-int dw_of(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *x, const kiln_tensor *dout,
-          kiln_tensor *dw, kiln_tensor *dbias)
+int conv_dw(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *x, const kiln_tensor *x2,
+            const kiln_tensor *dout, kiln_tensor *dw, kiln_tensor *dbias)
 {
     enum { SHORTEST = 1024, MOST_FLOATS = 1 << 26 };
-    int err = dbias ? bias_grad(h, dout, dbias) : KILN_OK;
+    const int separate = dbias && (!dw || conv->transposed);
+    int err = separate ? bias_grad(h, dout, dbias) : KILN_OK;
     if (err || !dw)
         return err;
     const kiln_tensor *coarse = conv->transposed ? x : dout, *fine = conv->transposed ? dout : x;
+    const kiln_tensor *coarse2 = conv->transposed ? x2 : nullptr;
+    const kiln_tensor *fine2 = conv->transposed ? nullptr : x2;
     int image = x->ndim == 4;  // else rows of a linear layer
-    int64_t a = last(coarse), b = last(fine), taps = (int64_t)conv->kernel * conv->kernel;
+    const int64_t a = channels_of(coarse, coarse2), b = channels_of(fine, fine2);
+    int64_t taps = (int64_t)conv->kernel * conv->kernel;
     int64_t pixels = rows_of(coarse), size = a * b * taps;
     int64_t most = MOST_FLOATS / size > 1 ? MOST_FLOATS / size : 1;
     int64_t pieces = blocks_of(pixels, SHORTEST) < most ? blocks_of(pixels, SHORTEST) : most;
     int64_t piece = blocks_of(blocks_of(pixels, pieces), tile::K) * tile::K;
     pieces = blocks_of(pixels, piece);
-    scratch part(h, dw, pieces * size);
+    const int64_t with_bias = dbias && !separate ? a : 0;
+    scratch part(h, dw, pieces * (size + with_bias));
     if (part.err)
         return part.err;
+    float *bias = with_bias ? part.get() + pieces * size : nullptr;
     err = by_type(x, [&](auto type) {
         typedef decltype(type) T;
         return by_product(precision, [&](auto product) {
             dw_kernel<T, decltype(product)> k;
-            k.coarse = data<T>(coarse);
-            k.fine = data<T>(fine);
+            k.coarse = pair_of<const T>(coarse, coarse2);
+            k.fine = pair_of<const T>(fine, fine2);
             k.part = part.get();
+            k.bias = bias;
             k.pixels = pixels;
             k.piece = piece;
             k.row_tiles = blocks_of(a, tile::M);
@@ -238,23 +290,9 @@ int dw_of(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *x, const
             return run_dw(h, pieces, k);
         });
     });
-    return err ? err : for_each(h, size, dw_sum{part.get(), f32(dw), pieces, size, b, taps});
-}
-
-template <int precision>
-int conv_dw(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *x, const kiln_tensor *x2,
-            const kiln_tensor *dout, kiln_tensor *dw, kiln_tensor *dbias)
-{
-    if (!x2)
-        return dw_of<precision>(h, conv, x, dout, dw, dbias);
-    kiln_tensor *both;
-    int err = pair_new(h, x, x2, &both);
-    if (!err)
-        err = pair_join(h, x, x2, both);
-    if (!err)
-        err = dw_of<precision>(h, conv, both, dout, dw, dbias);
-    h->tensor_free(h, both);
-    return err;
+    return err ? err
+               : for_each(h, size + with_bias,
+                          dw_sum{part.get(), bias, f32(dw), f32(dbias), pieces, size, a, b, taps});
 }
 
 template <int precision>
@@ -262,7 +300,7 @@ int linear_dw(const kiln_host *h, const kiln_tensor *x, const kiln_tensor *dout,
               kiln_tensor *dbias)
 {
     kiln_conv one = {1, 1, 0, 0};
-    return dw_of<precision>(h, &one, x, dout, dw, dbias);
+    return conv_dw<precision>(h, &one, x, nullptr, dout, dw, dbias);
 }
 
 template <int precision> struct grads {

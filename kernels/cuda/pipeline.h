@@ -196,13 +196,17 @@ template <class P, class S> struct rows_across {
     {
         return (k * chunks + (chunk ^ (chunks == 8 ? k % 8 : k % 4 * 2))) * CHUNK;
     }
-    ON_DEVICE static float value(const unsigned char *tile, int n, int k)
+    ON_DEVICE static S stored(const unsigned char *tile, int n, int k)
     {
         const int each = CHUNK / (int)sizeof(S);
         S x;
-        C rounded;
         memcpy(&x, tile + at(k, n / each) + n % each * (int)sizeof(S), sizeof(x));
-        to(rounded, to_float(x));
+        return x;
+    }
+    ON_DEVICE static float value(const unsigned char *tile, int n, int k)
+    {
+        C rounded;
+        to(rounded, to_float(stored(tile, n, k)));
         return to_float(rounded);
     }
 #ifdef ON_MATRIX_UNITS

@@ -14,46 +14,51 @@ template <class T, class W, class C, class P> struct pipelined_kernel {
     static constexpr int threads = P::threads, pad = 8;
     static constexpr int ring = P::stages * (P::a_bytes + P::b_bytes);
     static constexpr int staging = P::M / 2 * (P::N + pad) * (int)sizeof(float);
-    const T *x;
+    pair<const T> x;
     const W *w;
     finish<T> end;
     product_shape p;
     int part_slices;
-    float *part;  // [parts,rows,columns]; NULL: one part, which is finished here
+    float *part;  // [parts,outputs,columns]; NULL: one part, which is finished here
     int row_tiles, column_tiles, by_eight;
 
+    // What a block makes.
+    struct place {
+        phase f;
+        int row0, column0, which, first;  // of the parts; its first slice
+    };
+
     // Row r of the tile reads pixel from[r] of x at this tap; -1: nothing.
-    ON_DEVICE void sources(int t, int row0, int tap, int32_t *from) const
+    ON_DEVICE void sources(int t, const place &at, int ky, int kx, int32_t *from) const
     {
-        int ky = tap / p.conv.kernel, kx = tap % p.conv.kernel;
         UNROLL(4)
         for (int i = 0; i < P::M / 32; i++) {
-            int r = row0 + t / 4 + 32 * i, pixel = r % (p.oh * p.ow), image = r / (p.oh * p.ow);
-            int y = conv_source(p.conv, pixel / p.ow, ky, p.h);
-            int at = conv_source(p.conv, pixel % p.ow, kx, p.w);
-            from[i] = r < p.rows && y >= 0 && at >= 0 ? (image * p.h + y) * p.w + at : -1;
+            int oy, ox, image = p.place(at.f, at.row0 + t / 4 + 32 * i, oy, ox);
+            int y = conv_source(p.conv, oy, ky, p.h), x = conv_source(p.conv, ox, kx, p.w);
+            from[i] = image >= 0 && y >= 0 && x >= 0 ? (image * p.h + y) * p.w + x : -1;
         }
     }
 
     // Asks for slice `slice` of both tiles.
-    ON_DEVICE void ask(int t, int row0, int column0, int slice, int first, int32_t *from,
-                       unsigned char *stage) const
+    ON_DEVICE void ask(int t, const place &at, int slice, int32_t *from, unsigned char *stage) const
     {
-        const int k = slice * P::K, c = k % p.ci, each = CHUNK / (int)sizeof(T);
-        if (slice == first || !c)
-            sources(t, row0, k / p.ci, from);
+        const int tap = slice * P::K / p.ci, c = slice * P::K % p.ci;
+        const int ky = p.tap_y(at.f, tap), kx = p.tap_x(at.f, tap);
+        if (slice == at.first || !c)
+            sources(t, at, ky, kx, from);
+        const T *map = x.at(0, c) + t % 4 * (CHUNK / (int)sizeof(T));
+        const int width = c < x.ca ? x.ca : x.cb;
         UNROLL(4)
-        for (int i = 0; i < P::M / 32; i++) {
-            int64_t at = (int64_t)(from[i] < 0 ? 0 : from[i]) * p.ci + c + t % 4 * each;
-            copy_chunk(stage + chunk_at<P::a_chunks>(t / 4 + 32 * i, t % 4), x + at, from[i] >= 0);
-        }
+        for (int i = 0; i < P::M / 32; i++)
+            copy_chunk(stage + chunk_at<P::a_chunks>(t / 4 + 32 * i, t % 4),
+                       map + (int64_t)(from[i] < 0 ? 0 : from[i]) * width, from[i] >= 0);
         const int per_row = P::b_chunks, each_w = CHUNK / (int)sizeof(W);
+        const int k = (ky * p.conv.kernel + kx) * p.ci + c;
         UNROLL(4)
         for (int i = t; i < P::N * per_row; i += threads) {
-            int column = column0 + i / per_row, in = column < p.columns;
-            int64_t at = (in ? column : 0) * p.sum + k + i % per_row * each_w;
-            copy_chunk(stage + P::a_bytes + chunk_at<P::b_chunks>(i / per_row, i % per_row), w + at,
-                       in);
+            int column = at.column0 + i / per_row, in = column < p.columns;
+            copy_chunk(stage + P::a_bytes + chunk_at<P::b_chunks>(i / per_row, i % per_row),
+                       w + (in ? column : 0) * p.sum + k + i % per_row * each_w, in);
         }
     }
 
@@ -67,7 +72,7 @@ template <class T, class W, class C, class P> struct pipelined_kernel {
         if (!by_eight) {
             for (int e = 0; e < 8 && column + e < p.columns; e++)
                 if (part)
-                    part[which * p.rows * p.columns + at + e] = sum[e];
+                    part[which * p.outputs * p.columns + at + e] = sum[e];
                 else
                     end.at(row, column + e, sum[e]);
         } else if (part) {
@@ -75,7 +80,7 @@ template <class T, class W, class C, class P> struct pipelined_kernel {
             UNROLL(8)
             for (int e = 0; e < 8; e++)
                 out.at[e] = y[e];
-            *reinterpret_cast<eight<float> *>(part + which * p.rows * p.columns + at) = out;
+            *reinterpret_cast<eight<float> *>(part + which * p.outputs * p.columns + at) = out;
         } else {
             eight<T> out, add;
             if (end.add)
@@ -83,7 +88,7 @@ template <class T, class W, class C, class P> struct pipelined_kernel {
             UNROLL(8)
             for (int e = 0; e < 8; e++)
                 to(out.at[e], end.value(column + e, y[e], end.add ? to_float(add.at[e]) : 0));
-            *reinterpret_cast<eight<T> *>(end.out + at) = out;
+            *reinterpret_cast<eight<T> *>(end.out.at(row, (int)column)) = out;
         }
     }
 
@@ -95,10 +100,13 @@ template <class T, class W, class C, class P> struct pipelined_kernel {
             typename P::sums sums;
         };
         PER_THREAD(state, own);
-        const int which = (int)(index / ((int64_t)row_tiles * column_tiles));
-        const int row0 = (int)(index / column_tiles % row_tiles) * P::M;
-        const int column0 = (int)(index % column_tiles) * P::N;
-        const int slices = (int)(p.sum / P::K), first = which * part_slices;
+        const int64_t tiles = (int64_t)row_tiles * column_tiles;
+        place at = {p.phase_at((int)(index / tiles % (p.step * p.step))),
+                    (int)(index / column_tiles % row_tiles) * P::M,
+                    (int)(index % column_tiles) * P::N, (int)(index / tiles / (p.step * p.step)),
+                    0};
+        at.first = at.which * part_slices;
+        const int slices = at.f.taps * (p.ci / P::K), first = at.first;
         const int last = first + part_slices < slices ? first + part_slices : slices;
         const int ahead = P::stages - 1, stage_bytes = P::a_bytes + P::b_bytes;
         THREADS(t)
@@ -107,7 +115,7 @@ template <class T, class W, class C, class P> struct pipelined_kernel {
             s.sums.clear();
             for (int i = 0; i < ahead; i++) {
                 if (first + i < last)
-                    ask(t, row0, column0, first + i, first, s.from, memory + i * stage_bytes);
+                    ask(t, at, first + i, s.from, memory + i * stage_bytes);
                 copies_group();
             }
             copies_arrived<P::stages - 2>();
@@ -119,7 +127,7 @@ template <class T, class W, class C, class P> struct pipelined_kernel {
                 state &s = own[SLOT(t)];
                 const unsigned char *stage = memory + i % P::stages * stage_bytes;
                 if (first + i + ahead < last)
-                    ask(t, row0, column0, first + i + ahead, first, s.from,
+                    ask(t, at, first + i + ahead, s.from,
                         memory + (i + ahead) % P::stages * stage_bytes);
                 copies_group();
                 slice_product<P, rows_along<P, T, P::a_chunks>, rows_along<P, W, P::b_chunks>>(
@@ -136,9 +144,9 @@ template <class T, class W, class C, class P> struct pipelined_kernel {
             THREADS(t)
             for (int i = t; i < P::M / 2 * P::N / 8; i += threads) {
                 int r = i / (P::N / 8), c = i % (P::N / 8) * 8;
-                int64_t row = row0 + half * P::M / 2 + r;
-                if (row < p.rows && column0 + c < p.columns)
-                    store(row, column0 + c, which, rows + r * (P::N + pad) + c);
+                int row = p.output(at.f, at.row0 + half * P::M / 2 + r);
+                if (row >= 0 && at.column0 + c < p.columns)
+                    store(row, at.column0 + c, at.which, rows + r * (P::N + pad) + c);
             }
         }
     }
@@ -163,7 +171,7 @@ template <class T, class W, class C, class P> struct pipelined_group {
         pipelined_kernel<T, W, C, P> k = of;
         k.w = layer[i].w;
         k.end.bias = layer[i].bias;
-        k.end.out = layer[i].out;
+        k.end.out = {layer[i].out, nullptr, layer[i].columns, 0};
         k.end.columns = k.p.columns = layer[i].columns;
         k.column_tiles = (int)((layer[i].columns + P::N - 1) / P::N);
         k.by_eight = layer[i].columns % 8 == 0 && (uintptr_t)layer[i].out % CHUNK == 0;
@@ -187,7 +195,7 @@ template <class T> struct add_parts {
 
 int64_t tiles_of(const product_shape &p, int m, int n)
 {
-    return blocks_of(p.rows, m) * blocks_of(p.columns, n);
+    return p.phases() * blocks_of(p.rows, m) * blocks_of(p.columns, n);
 }
 
 // How many slices of a sum are a part. Of images as few as two the tiles of 64 x 64 should be more
@@ -196,8 +204,8 @@ int slices_of_part(const product_shape &p, int64_t slices)
 {
     enum { WANTED = 192, SHORTEST = 1024 };
     product_shape two = p;
-    two.rows = 2 * (int64_t)p.oh * p.ow;
-    int64_t parts = WANTED / tiles_of(two, 64, 64), most = p.sum / SHORTEST;
+    two.rows = 2 * (int64_t)p.gh * p.gw;
+    int64_t parts = WANTED / tiles_of(two, 64, 64), most = p.longest() / SHORTEST;
     parts = parts < most ? parts : most;
     return (int)blocks_of(slices, parts > 1 ? parts : 1);
 }
@@ -213,15 +221,15 @@ int large_tiles(const product_shape &p, int64_t parts)
 
 template <class T, class W, class C, class P>
 int run_tiles(const kiln_host *h, const kiln_packed *w, const product_shape &p, int part_slices,
-              const kiln_tensor *x, const epilogue &e, kiln_tensor *out)
+              const maps &m, const epilogue &e)
 {
-    const finish<T> end(e, out);
-    const int64_t parts = blocks_of(p.sum / P::K, part_slices), size = p.rows * p.columns;
-    const int by_eight = p.columns % 8 == 0 && aligned(end.out) && aligned(end.add);
-    scratch part(h, out, parts > 1 ? parts * size : 1);
+    const finish<T> end(e, m);
+    const int64_t parts = blocks_of(p.longest() / P::K, part_slices), size = p.outputs * p.columns;
+    const int by_eight = end.out.by(8) && aligned(end.add);
+    scratch part(h, m.out, parts > 1 ? parts * size : 1);
     if (part.err)
         return part.err;
-    const pipelined_kernel<T, W, C, P> k = {data<T>(x),
+    const pipelined_kernel<T, W, C, P> k = {pair_of<const T>(m.x, m.x2),
                                             data<W>(w->value),
                                             end,
                                             p,
@@ -230,23 +238,22 @@ int run_tiles(const kiln_host *h, const kiln_packed *w, const product_shape &p, 
                                             (int)blocks_of(p.rows, P::M),
                                             (int)blocks_of(p.columns, P::N),
                                             by_eight};
-    int err = launch(h, (int64_t)k.row_tiles * k.column_tiles * parts, k);
+    int err = launch(h, p.phases() * (int64_t)k.row_tiles * k.column_tiles * parts, k);
     if (err || parts == 1)
         return err;
     return for_each(h, size, add_parts<T>{part.get(), end, size, (int)parts});
 }
 
 template <class T, class W, class C>
-int by_tiles(const kiln_host *h, const kiln_packed *w, const product_shape &p, const kiln_tensor *x,
-             const epilogue &e, kiln_tensor *out)
+int by_tiles(const kiln_host *h, const kiln_packed *w, const product_shape &p, const maps &m,
+             const epilogue &e)
 {
     typedef pipe<T, W, C, 64, 64, 4> small;
     typedef pipe<T, W, C, 128, 128, 3> large;
-    const int64_t slices = p.sum / small::K;
+    const int64_t slices = p.longest() / small::K;
     const int part = slices_of_part(p, slices);
-    return large_tiles(p, blocks_of(slices, part))
-               ? run_tiles<T, W, C, large>(h, w, p, part, x, e, out)
-               : run_tiles<T, W, C, small>(h, w, p, part, x, e, out);
+    return large_tiles(p, blocks_of(slices, part)) ? run_tiles<T, W, C, large>(h, w, p, part, m, e)
+                                                   : run_tiles<T, W, C, small>(h, w, p, part, m, e);
 }
 
 struct several {
@@ -261,7 +268,8 @@ int run_group(const kiln_host *h, const several &s, const product_shape &p, cons
               int act)
 {
     const epilogue e = {nullptr, nullptr, 1, act, 1};
-    pipelined_group<T, W, C, P> k = {{data<T>(x), nullptr, finish<T>(e, s.out[0]), p,
+    const maps m = {x, nullptr, s.out[0], nullptr};
+    pipelined_group<T, W, C, P> k = {{pair_of<const T>(x, nullptr), nullptr, finish<T>(e, m), p,
                                       (int)(p.sum / P::K), nullptr, (int)blocks_of(p.rows, P::M), 0,
                                       0},
                                      {}};
@@ -278,7 +286,7 @@ int run_group(const kiln_host *h, const several &s, const product_shape &p, cons
 template <class T, class W, class C>
 int group_by_tiles(const kiln_host *h, const several &s, const kiln_tensor *x, int act)
 {
-    product_shape p = shape_of(s.w[0], x, s.out[0], 1);
+    product_shape p = shape_of(s.w[0], maps{x, nullptr, s.out[0], nullptr}, 1);
     p.columns = 0;
     for (int i = 0; i < s.n; i++)
         p.columns += s.w[i]->out;
@@ -293,16 +301,16 @@ int64_t elements_per_slice(int type)
 
 }  // namespace
 
-int pipelined_fits(const kiln_packed *p, const kiln_tensor *x, const kiln_tensor *out)
+int pipelined_fits(const kiln_packed *p, const maps &m)
 {
     const int64_t most = (int64_t)1 << 31;
-    int map = type_of(x);
+    int map = type_of(m.x);
     int product = p->precision == KERNELS_BF16   ? KILN_BF16
                   : p->precision == KERNELS_FP16 ? KILN_F16
                                                  : KILN_F32;
     return p->precision != KERNELS_EXACT && map == product &&
-           p->in % elements_per_slice(map) == 0 && rows_of(x) < most && rows_of(out) < most &&
-           aligned(address(x)) && aligned(address(p->value));
+           pair_of<char>(m.x, m.x2).by(elements_per_slice(map)) && rows_of(m.x) < most &&
+           rows_of(m.out) < most && aligned(address(p->value));
 }
 
 // f(T(), W(), C()) for a map and weights of some type.
@@ -321,12 +329,11 @@ template <class F> int by_types(const kiln_tensor *x, const kiln_packed *w, F f)
     }
 }
 
-int pipelined_product(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
-                      const epilogue &e, kiln_tensor *out)
+int pipelined_product(const kiln_host *h, const kiln_packed *w, const maps &m, const epilogue &e)
 {
-    return by_types(x, w, [&](auto map, auto weight, auto product) {
+    return by_types(m.x, w, [&](auto map, auto weight, auto product) {
         return by_tiles<decltype(map), decltype(weight), decltype(product)>(
-            h, w, shape_of(w, x, out, e.linear), x, e, out);
+            h, w, shape_of(w, m, e.linear), m, e);
     });
 }
 

@@ -48,6 +48,7 @@
 #define PER_THREAD(type, name) type name[1]
 #define SLOT(t) 0
 #define UNROLL(n) _Pragma("unroll")
+#define ROLLED() _Pragma("unroll 1")
 
 template <class Kernel> __global__ void __launch_bounds__(Kernel::threads) run(const Kernel kernel)
 {
@@ -79,6 +80,7 @@ ON_DEVICE void count_up(uint32_t *counter)
 #define PER_THREAD(type, name) type name[threads]
 #define SLOT(t) (t)
 #define UNROLL(n)
+#define ROLLED()
 
 template <class Kernel> int run_blocks(void *kernel, int64_t begin, int64_t end, int64_t)
 {

@@ -227,7 +227,7 @@ END
 
 @test "the parity tests of a real device run on this one" {
     cd "$top_srcdir"
-    for t in ref vector random products; do
+    for t in ref vector random products pairs; do
         "$top_builddir/tests/cuda/device_$t" >"$BATS_TEST_TMPDIR/out" 2>&1 || {
             cat "$BATS_TEST_TMPDIR/out"
             false

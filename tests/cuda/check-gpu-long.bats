@@ -7,6 +7,6 @@ load ../common
     export KILN_CUDA_BACKEND=$top_builddir/tests/cuda/kiln-cuda-emulated.so
     [ -e "$KILN_CUDA_BACKEND" ] || skip "no C++ compiler"
     BUILD=$top_builddir "$top_srcdir/scripts/check-gpu" --quick "$BATS_TEST_TMPDIR/report.md"
-    tail -n 1 "$BATS_TEST_TMPDIR/report.md" | grep '^26 passed, 0 failed\.$'
+    tail -n 1 "$BATS_TEST_TMPDIR/report.md" | grep '^27 passed, 0 failed\.$'
     grep 'emulated on the CPU' "$BATS_TEST_TMPDIR/report.md"
 }

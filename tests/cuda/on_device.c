@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 struct emulated_order emulated_order = {1, 0};  // a device has its own
+struct emulated_counts emulated_counts;         // and none of these
 
 static const struct cuda_backend *backend(void)
 {

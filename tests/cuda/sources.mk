@@ -2,7 +2,7 @@
 # The kernels of CUDA on the CPU: the tests of the other backends, compiled for this one.
 if CXX_POSSIBLE
 check_PROGRAMS += tests/cuda/test_ref tests/cuda/test_vector tests/cuda/test_matrix \
-	tests/cuda/test_random tests/cuda/test_products tests/cuda/test_fragments
+	tests/cuda/test_random tests/cuda/test_products tests/cuda/test_pairs tests/cuda/test_fragments
 endif
 # The device that is none, as a backend: whole chains run on it.
 if CXX_POSSIBLE
@@ -35,6 +35,9 @@ tests_cuda_test_random_LDADD = $(tests_cuda_libs)
 tests_cuda_test_products_SOURCES = tests/cuda/test_products.c $(stub_sources)
 tests_cuda_test_products_CPPFLAGS = $(tests_cuda_cppflags)
 tests_cuda_test_products_LDADD = $(tests_cuda_libs)
+tests_cuda_test_pairs_SOURCES = tests/cuda/test_pairs.c $(stub_sources)
+tests_cuda_test_pairs_CPPFLAGS = $(tests_cuda_cppflags)
+tests_cuda_test_pairs_LDADD = $(tests_cuda_libs)
 # By itself: the library of kernels has the same templates without matrix units.
 tests_cuda_test_fragments_SOURCES = tests/cuda/test_fragments.c tests/cuda/fragments.h
 tests_cuda_test_fragments_LDADD = tests/cuda/fragments.emulated.o $(CMOCKA_LIBS) -lstdc++ -lm -lpthread
@@ -48,7 +51,7 @@ long_tests += tests/cuda/check-gpu-long.bats
 
 # The same tests for a real device, which scripts/check-gpu takes along; here with the one that is none.
 cuda_device_tests = tests/cuda/device_ref tests/cuda/device_vector tests/cuda/device_matrix \
-	tests/cuda/device_random tests/cuda/device_products
+	tests/cuda/device_random tests/cuda/device_products tests/cuda/device_pairs
 if CXX_POSSIBLE
 check_DATA += $(cuda_device_tests)
 endif
@@ -70,3 +73,6 @@ tests_cuda_device_random_LDADD = $(tests_cuda_device_libs)
 tests_cuda_device_products_SOURCES = $(tests_cuda_test_products_SOURCES) tests/cuda/on_device.c
 tests_cuda_device_products_CPPFLAGS = $(tests_cuda_device_cppflags)
 tests_cuda_device_products_LDADD = $(tests_cuda_device_libs)
+tests_cuda_device_pairs_SOURCES = $(tests_cuda_test_pairs_SOURCES) tests/cuda/on_device.c
+tests_cuda_device_pairs_CPPFLAGS = $(tests_cuda_device_cppflags)
+tests_cuda_device_pairs_LDADD = $(tests_cuda_device_libs)

@@ -35,6 +35,11 @@ static const struct layer layers[] = {
     {1, 5, 5, 256, 6, {3, 1, 1, 0}, 0},     // the same, by single columns
     {3, 8, 6, 64, 24, {3, 2, 1, 0}, 0},
     {2, 5, 6, 64, 32, {4, 2, 1, 1}, 0},
+    // Phases of a stride: of unequal sums, in parts, of one tap, of one or none.
+    {3, 7, 5, 32, 24, {3, 2, 1, 1}, 0},
+    {2, 3, 3, 512, 24, {4, 2, 1, 1}, 0},
+    {70, 1, 1, 64, 40, {7, 7, 0, 1}, 0},
+    {2, 3, 4, 32, 8, {2, 3, 0, 1}, 0},
     {3, 11, 1, 96, 64, {1, 1, 0, 0}, 1},
     {2, 1, 1, 4096, 16, {1, 1, 0, 0}, 1},  // in parts
     {1, 6, 6, 33, 16, {3, 1, 1, 0}, 0},    // no whole slices: the plain way
