@@ -31,7 +31,7 @@ class Bench:
     def __init__(self, args):
         self.kiln, self.cache, self.quick = args.kiln, args.cache, args.quick
         self.threads = args.threads or len(os.sched_getaffinity(0))
-        self.rounds = 3 if args.quick else 5
+        self.rounds = 2 if args.quick else 5
         self.work = tempfile.mkdtemp(prefix="kiln-bench-")
         self.nodes = {line.split()[0] for line in run([self.kiln, "list"])[2].splitlines()
                       if line.startswith("  ") and line.split()}
@@ -151,7 +151,8 @@ def main():
     args = parser.parse_args()
     if args.list:
         for name, part in parts.PARTS.items():
-            print(f"{name:14}{part.__doc__}")
+            quick = "" if name in parts.QUICK_PARTS else " (--quick leaves it out, unless named)"
+            print(f"{name:14}{part.__doc__}{quick}")
         return 0
     for name in args.part:
         if name not in parts.PARTS:
@@ -165,7 +166,7 @@ def main():
     text = [f"- {line}" for line in head] + ["", *HEAD]
     table = ["\t".join(("part", "work", "by", "median_s", "best_s", "gflops", "peak_mb", "missing"))]
     print("\n".join(text), flush=True)
-    for name in args.part or parts.PARTS:
+    for name in args.part or (parts.QUICK_PARTS if args.quick else parts.PARTS):
         began = time.monotonic()
         try:
             for row in parts.PARTS[name](bench):

@@ -407,3 +407,5 @@ PARTS = {"mnist-step": mnist_step, "mnist-sample": mnist_sample, "mnist-epoch": 
          "if1": if1, "if2": if2, "t5": t5, "ops": ops, "start": start, "pipe": pipe,
          "photo": photo,
          "scaling": scaling, "linear": linear}
+# The others take minutes each, whatever is left out of them.
+QUICK_PARTS = ["mnist-step", "mnist-sample", "if1", "t5", "ops", "photo"]
