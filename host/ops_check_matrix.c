@@ -142,22 +142,45 @@ static int wrap(const struct check *c, kiln_packed *made, int e, const struct pa
     return KILN_OK;
 }
 
+static int check_conv_weight(struct check *c, const kiln_conv *conv, const kiln_tensor *weight,
+                             int grad, struct packed *as)
+{
+    if (!check_conv(c, conv) || !check_given(c, "weight", weight, T_WEIGHT, 4))
+        return 0;
+    const int64_t *s = weight->shape;
+    *as = (struct packed){.grad = grad != 0,
+                          .conv = *conv,
+                          .in = s[conv->transposed ? 0 : 1],
+                          .out = s[conv->transposed ? 1 : 0]};
+    return check_shape(c, "weight", weight, T_WEIGHT, 4,
+                       (int64_t[]){s[0], s[1], conv->kernel, conv->kernel});
+}
+
+static int check_linear_weight(struct check *c, const kiln_tensor *weight, int grad,
+                               struct packed *as)
+{
+    if (!check_given(c, "weight", weight, T_WEIGHT, 2))
+        return 0;
+    *as = (struct packed){.grad = grad != 0,
+                          .conv = {.kernel = 1, .stride = 1},
+                          .in = weight->shape[1],
+                          .out = weight->shape[0]};
+    return 1;
+}
+
+static int check_place(struct check *c, kiln_packed **out)
+{
+    return check_arg(c, out != NULL, "out", "a place for the result");
+}
+
 static int pack_conv(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *weight, int grad,
                      kiln_packed **out)
 {
     struct check c = {.op = "pack_conv"};
-    if (!check_conv(&c, conv) || !check_given(&c, "weight", weight, T_WEIGHT, 4) ||
-        !check_arg(&c, out != NULL, "out", "a place for the result"))
-        return c.code;
-    const int64_t *s = weight->shape;
-    if (!check_shape(&c, "weight", weight, T_WEIGHT, 4,
-                     (int64_t[]){s[0], s[1], conv->kernel, conv->kernel}))
-        return c.code;
-    struct packed as = {.grad = grad != 0,
-                        .conv = *conv,
-                        .in = s[conv->transposed ? 0 : 1],
-                        .out = s[conv->transposed ? 1 : 0]};
+    struct packed as;
     kiln_packed *made;
+    if (!check_conv_weight(&c, conv, weight, grad, &as) || !check_place(&c, out))
+        return c.code;
     int e = ops_of(&c)->pack_conv(h, conv, weight, grad, &made);
     return wrap(&c, made, e, &as, out);
 }
@@ -165,16 +188,31 @@ static int pack_conv(const kiln_host *h, const kiln_conv *conv, const kiln_tenso
 static int pack_linear(const kiln_host *h, const kiln_tensor *weight, int grad, kiln_packed **out)
 {
     struct check c = {.op = "pack_linear"};
-    if (!check_given(&c, "weight", weight, T_WEIGHT, 2) ||
-        !check_arg(&c, out != NULL, "out", "a place for the result"))
-        return c.code;
-    struct packed as = {.grad = grad != 0,
-                        .conv = {.kernel = 1, .stride = 1},
-                        .in = weight->shape[1],
-                        .out = weight->shape[0]};
+    struct packed as;
     kiln_packed *made;
+    if (!check_linear_weight(&c, weight, grad, &as) || !check_place(&c, out))
+        return c.code;
     int e = ops_of(&c)->pack_linear(h, weight, grad, &made);
     return wrap(&c, made, e, &as, out);
+}
+
+static int packs(const kiln_host *h, int n, const kiln_conv *const *conv,
+                 const kiln_tensor *const *weight, const int *grad, kiln_packed **out)
+{
+    struct check c = {.op = "packs"};
+    struct packed as[KILN_MOST_AT_ONCE];
+    kiln_packed *made[KILN_MOST_AT_ONCE];
+    if (!check_at_once(&c, n) || !check_place(&c, out) ||
+        !check_arg(&c, conv && weight && grad, "conv, weight and grad", "n each"))
+        return c.code;
+    for (int i = 0; i < n; i++)
+        if (conv[i] ? !check_conv_weight(&c, conv[i], weight[i], grad[i], &as[i])
+                    : !check_linear_weight(&c, weight[i], grad[i], &as[i]))
+            return c.code;
+    int e = ops_of(&c)->packs(h, n, conv, weight, grad, made);
+    for (int i = 0; i < n && !e; i++)
+        e = wrap(&c, made[i], e, &as[i], &out[i]);
+    return e;
 }
 
 static void pack_free(const kiln_host *h, kiln_packed *w)
@@ -402,6 +440,7 @@ void ops_check_matrix(kiln_ops *ops)
     ops->gather = gather;
     ops->pack_conv = pack_conv;
     ops->pack_linear = pack_linear;
+    ops->packs = packs;
     ops->pack_free = pack_free;
     ops->conv = conv;
     ops->linear = linear;

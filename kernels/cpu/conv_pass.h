@@ -150,6 +150,9 @@ int matrix_pack_conv(const kiln_host *h, const struct matrix_kind *kind, const k
                      const kiln_tensor *weight, int grad, kiln_packed **out);
 int matrix_pack_linear(const kiln_host *h, const struct matrix_kind *kind,
                        const kiln_tensor *weight, int grad, kiln_packed **out);
+int matrix_packs(const kiln_host *h, const struct matrix_kind *kind, int n,
+                 const kiln_conv *const *conv, const kiln_tensor *const *weight, const int *grad,
+                 kiln_packed **out);
 void matrix_pack_free(const kiln_host *h, kiln_packed *w);
 int matrix_conv(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x,
                 const kiln_tensor *x2, const kiln_tensor *bias, const kiln_tensor *add, float scale,

@@ -101,6 +101,21 @@ int matrix_pack_linear(const kiln_host *h, const struct matrix_kind *kind,
     return pack(h, kind, &pointwise, weight, grad, out);
 }
 
+int matrix_packs(const kiln_host *h, const struct matrix_kind *kind, int n,
+                 const kiln_conv *const *conv, const kiln_tensor *const *weight, const int *grad,
+                 kiln_packed **out)
+{
+    for (int i = 0; i < n; i++) {
+        int e = conv[i] ? matrix_pack_conv(h, kind, conv[i], weight[i], grad[i], &out[i])
+                        : matrix_pack_linear(h, kind, weight[i], grad[i], &out[i]);
+        while (e && i-- > 0)
+            matrix_pack_free(h, out[i]);
+        if (e)
+            return e;
+    }
+    return KILN_OK;
+}
+
 void matrix_pack_free(const kiln_host *h, kiln_packed *w)
 {
     if (w)

@@ -5,7 +5,7 @@
 
 #include "kernels/kernels.h"
 
-// Each replaces all nine entries pack_conv .. linear_dw. precision: enum kernels_precision, one
+// Each replaces all entries pack_conv .. linear_dw. precision: enum kernels_precision, one
 // that kernels_cpu() offers for the instruction set.
 void matrix_init_avx2(kiln_ops *ops, int precision);
 void matrix_init_avx512(kiln_ops *ops, int precision);

@@ -1,4 +1,4 @@
-// The nine entries of one kind, for a matrix_init function. Included once per file, before the
+// The entries of one kind, for a matrix_init function. Included once per file, before the
 // MATRIX_ENTRIES of each kind.
 // SPDX-License-Identifier: MIT
 #include "conv_pass.h"
@@ -25,6 +25,11 @@ static inline void matrix_init_common(kiln_ops *ops)
     {                                                                                              \
         return matrix_pack_linear(h, &kind, weight, grad, out);                                    \
     }                                                                                              \
+    static int kind##_packs(const kiln_host *h, int n, const kiln_conv *const *conv,               \
+                            const kiln_tensor *const *weight, const int *grad, kiln_packed **out)  \
+    {                                                                                              \
+        return matrix_packs(h, &kind, n, conv, weight, grad, out);                                 \
+    }                                                                                              \
     static int kind##_conv_dw(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *x,     \
                               const kiln_tensor *x2, const kiln_tensor *dout, kiln_tensor *dw,     \
                               kiln_tensor *dbias)                                                  \
@@ -41,6 +46,7 @@ static inline void matrix_init_common(kiln_ops *ops)
         matrix_init_common(ops);                                                                   \
         ops->pack_conv = kind##_pack_conv;                                                         \
         ops->pack_linear = kind##_pack_linear;                                                     \
+        ops->packs = kind##_packs;                                                                 \
         ops->conv_dw = kind##_conv_dw;                                                             \
         ops->linear_dw = kind##_linear_dw;                                                         \
     }

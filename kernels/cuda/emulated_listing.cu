@@ -128,7 +128,8 @@ template <int precision> struct lists {
         LIST(group_norm), LIST(layer_norm), LIST(rms_norm), LIST(batch_norm);
         LIST(act), LIST(mul), LIST(affine), LIST(avg_pool), LIST(repeat2d), LIST(mean_tokens);
         LIST(sinusoid), LIST(combine), LIST(blend), LIST(dynamic_threshold), LIST(resize);
-        LIST(pack_conv), LIST(pack_linear), LIST(conv_dx), LIST(conv_dw), LIST(linear_dx);
+        LIST(pack_conv), LIST(pack_linear), LIST(packs), LIST(conv_dx), LIST(conv_dw),
+            LIST(linear_dx);
         LIST(linear_dw), LIST(batch_norm_train), LIST(batch_norm_grad), LIST(act_grad);
         LIST(affine_grad), LIST(avg_pool_grad), LIST(mse), LIST(adam), LIST(adams);
 #undef LIST

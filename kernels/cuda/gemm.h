@@ -135,20 +135,14 @@ template <class C> ON_DEVICE void tile_product(int t, const tiles<C> &s, tile_su
 }
 #endif
 
-// f(C()) for what products of maps of type T are computed in: exact float; fast tf32, which holds
-// halves exactly; else the halves themselves.
-template <class F> int by_product(int precision, F f)
+// f(C()) for what maps of type T are multiplied as: of 16 bits as they are; float as it is where
+// that is asked for, else tf32, whose mantissa is no shorter than that of any 16 bits.
+template <class T, class F> int by_product(int precision, F f)
 {
-    switch (precision) {
-    case KERNELS_EXACT:
-        return f(float());
-    case KERNELS_BF16:
-        return f(bf16());
-    case KERNELS_FP16:
-        return f(f16());
-    default:
-        return f(tf32());
-    }
+    if constexpr (sizeof(T) == 2)
+        return f(T());
+    else
+        return precision == KERNELS_EXACT ? f(float()) : f(tf32());
 }
 
 // Fills entries of a table whose functions are templates of the precision.

@@ -91,29 +91,24 @@ int product_of(const kiln_host *h, const kiln_packed *w, const maps &m, const ep
     return launch(h, p.phases() * k.row_tiles * k.column_tiles, k);
 }
 
-// Under exact and fast maps are of float and weights of any type; under bf16 and fp16 maps are of
-// float or of that type, and weights of that type.
+// Maps are of float, or under bf16 and fp16 of that type; weights under these two of that type,
+// else of any.
 int product(const kiln_host *h, const kiln_packed *p, const maps &m, const epilogue &e)
 {
-    int map = type_of(m.x), weight = type_of(p->value);
     if (pipelined_fits(p, m))
         return pipelined_product(h, p, m, e);
-    switch (p->precision) {
-    case KERNELS_BF16:
-        return map == KILN_BF16 ? product_of<bf16, bf16, bf16>(h, p, m, e)
-                                : product_of<float, bf16, bf16>(h, p, m, e);
-    case KERNELS_FP16:
-        return map == KILN_F16 ? product_of<f16, f16, f16>(h, p, m, e)
-                               : product_of<float, f16, f16>(h, p, m, e);
-    case KERNELS_EXACT:
-        return weight == KILN_F32   ? product_of<float, float, float>(h, p, m, e)
-               : weight == KILN_F16 ? product_of<float, f16, float>(h, p, m, e)
-                                    : product_of<float, bf16, float>(h, p, m, e);
-    default:
-        return weight == KILN_F32   ? product_of<float, float, tf32>(h, p, m, e)
-               : weight == KILN_F16 ? product_of<float, f16, tf32>(h, p, m, e)
-                                    : product_of<float, bf16, tf32>(h, p, m, e);
-    }
+    return by_type(m.x, [&](auto map) {
+        typedef decltype(map) T;
+        return by_product<T>(p->precision, [&](auto product) {
+            typedef decltype(product) C;
+            if constexpr (sizeof(T) == 2)
+                return product_of<T, T, C>(h, p, m, e);
+            else
+                return by_type(p->value, [&](auto weight) {
+                    return product_of<T, decltype(weight), C>(h, p, m, e);
+                });
+        });
+    });
 }
 
 int conv(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x, const kiln_tensor *x2,
@@ -155,69 +150,57 @@ int linear_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *dout,
                    epilogue{nullptr, nullptr, 1, KILN_ACT_NONE, 1});
 }
 
-// weight [a,b,taps] -> [out][taps][in]
-template <class In, class W> struct pack_body {
-    const In *weight;
-    W *value;
-    int64_t b, taps, in;
-    int a_is_in;
-    ON_DEVICE void at(int64_t i) const
+// weight [a,b,taps] -> [out][taps][in], of several: block by block one after the other.
+template <class In, class W> struct pack_kernel {
+    static constexpr int threads = 256;
+    struct {
+        const In *weight;
+        W *value;
+        int64_t size, end;  // end: the first block that is not its
+        int32_t b, taps, in, a_is_in;
+    } of[KILN_MOST_AT_ONCE];
+
+    ON_DEVICE void block(int64_t index) const
     {
-        int64_t ci = i % in, tap = i / in % taps, co = i / (in * taps);
-        int64_t row = a_is_in ? ci * b + co : co * b + ci;
-        to(value[i], to_float(weight[row * taps + tap]));
+        int k = 0;
+        while (index >= of[k].end)
+            k++;
+        const int64_t first = (index - (k ? of[k - 1].end : 0)) * threads;
+        const int64_t b = of[k].b, taps = of[k].taps, in = of[k].in;
+        THREADS(t)
+        if (first + t < of[k].size) {
+            const int64_t i = first + t, ci = i % in, tap = i / in % taps, co = i / (in * taps);
+            const int64_t row = of[k].a_is_in ? ci * b + co : co * b + ci;
+            to(of[k].value[i], to_float(of[k].weight[row * taps + tap]));
+        }
     }
 };
 
-int pack(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *weight, int grad,
-         int precision, kiln_packed **out)
+int fill_packed(const kiln_host *h, int n, const kiln_tensor *const *weight,
+                kiln_packed *const *packed)
 {
-    int64_t a = weight->shape[0], b = weight->shape[1], size = kiln_numel(weight);
-    int a_is_in = !conv->transposed == !!grad;  // a is the input of a transposed one, ...
-    int type = precision == KERNELS_BF16   ? KILN_BF16
-               : precision == KERNELS_FP16 ? KILN_F16
-                                           : type_of(weight);
-    kiln_packed *p = static_cast<kiln_packed *>(calloc(1, sizeof(*p)));
-    *out = nullptr;
-    if (!p)
-        return h->fail(h, KILN_ERR_MEMORY, "no memory for a weight");
-    p->conv = *conv;
-    p->conv.transposed = a_is_in;  // and so is the product that goes from a to b
-    p->in = a_is_in ? a : b;
-    p->out = a_is_in ? b : a;
-    p->precision = precision;
-    int err = h->tensor_new(h, weight, type, 1, &size, &p->value);
-    if (!err)
-        err = by_type(weight, [&](auto in) {
-            typedef decltype(in) In;
-            return by_type(p->value, [&](auto value) {
-                typedef decltype(value) W;
-                return for_each(h, size,
-                                pack_body<In, W>{data<In>(weight), data<W>(p->value), b,
-                                                 size / (a * b), p->in, a_is_in});
-            });
+    return by_type(weight[0], [&](auto in) {
+        typedef decltype(in) In;
+        return by_type(packed[0]->value, [&](auto value) {
+            typedef decltype(value) W;
+            pack_kernel<In, W> k = {};
+            int64_t end = 0;
+            for (int i = 0; i < n; i++) {
+                const kiln_packed *p = packed[i];
+                const int64_t size = kiln_numel(weight[i]), b = weight[i]->shape[1];
+                end += blocks_of(size, pack_kernel<In, W>::threads);
+                k.of[i] = {data<In>(weight[i]),
+                           data<W>(p->value),
+                           size,
+                           end,
+                           (int32_t)b,
+                           (int32_t)(size / (weight[i]->shape[0] * b)),
+                           (int32_t)p->in,
+                           p->conv.transposed};
+            }
+            return launch(h, end, k);
         });
-    if (err) {
-        h->tensor_free(h, p->value);
-        free(p);
-        return err;
-    }
-    *out = p;
-    return KILN_OK;
-}
-
-template <int precision>
-int pack_conv(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *weight, int grad,
-              kiln_packed **out)
-{
-    return pack(h, conv, weight, grad, precision, out);
-}
-
-template <int precision>
-int pack_linear(const kiln_host *h, const kiln_tensor *weight, int grad, kiln_packed **out)
-{
-    kiln_conv one = {1, 1, 0, 0};
-    return pack(h, &one, weight, grad, precision, out);
+    });
 }
 
 void pack_free(const kiln_host *h, kiln_packed *w)
@@ -228,11 +211,73 @@ void pack_free(const kiln_host *h, kiln_packed *w)
     free(w);
 }
 
-template <int precision> struct packs {
+int new_packed(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *weight, int grad,
+               int precision, kiln_packed **out)
+{
+    const int64_t a = weight->shape[0], b = weight->shape[1], size = kiln_numel(weight);
+    const int a_is_in = !conv->transposed == !!grad;  // a is the input of a transposed one, ...
+    const int type = precision == KERNELS_BF16   ? KILN_BF16
+                     : precision == KERNELS_FP16 ? KILN_F16
+                                                 : type_of(weight);
+    kiln_packed *p = static_cast<kiln_packed *>(calloc(1, sizeof(*p)));
+    *out = p;
+    if (!p)
+        return h->fail(h, KILN_ERR_MEMORY, "no memory for a weight");
+    p->conv = *conv;
+    p->conv.transposed = a_is_in;  // and so is the product that goes from a to b
+    p->in = a_is_in ? a : b;
+    p->out = a_is_in ? b : a;
+    p->precision = precision;
+    return h->tensor_new(h, weight, type, 1, &size, &p->value);
+}
+
+int pack(const kiln_host *h, int n, const kiln_conv *const *conv, const kiln_tensor *const *weight,
+         const int *grad, int precision, kiln_packed **out)
+{
+    static const kiln_conv pointwise = {1, 1, 0, 0};
+    int err = KILN_OK, made = 0, filled = 0;
+    for (; made < n && !err; made++)
+        err = new_packed(h, conv[made] ? conv[made] : &pointwise, weight[made], grad[made],
+                         precision, &out[made]);
+    for (int i = 1; i <= n && !err; i++)  // those of one type together
+        if (i == n || type_of(weight[i]) != type_of(weight[filled])) {
+            err = fill_packed(h, i - filled, weight + filled, out + filled);
+            filled = i;
+        }
+    while (err && made-- > 0) {
+        pack_free(h, out[made]);
+        out[made] = nullptr;
+    }
+    return err;
+}
+
+template <int precision>
+int pack_conv(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *weight, int grad,
+              kiln_packed **out)
+{
+    return pack(h, 1, &conv, &weight, &grad, precision, out);
+}
+
+template <int precision>
+int pack_linear(const kiln_host *h, const kiln_tensor *weight, int grad, kiln_packed **out)
+{
+    const kiln_conv *none = nullptr;
+    return pack(h, 1, &none, &weight, &grad, precision, out);
+}
+
+template <int precision>
+int packs(const kiln_host *h, int n, const kiln_conv *const *conv, const kiln_tensor *const *weight,
+          const int *grad, kiln_packed **out)
+{
+    return pack(h, n, conv, weight, grad, precision, out);
+}
+
+template <int precision> struct pack_entries {
     static void entries(kiln_ops *ops)
     {
         ops->pack_conv = pack_conv<precision>;
         ops->pack_linear = pack_linear<precision>;
+        ops->packs = packs<precision>;
     }
 };
 
@@ -240,7 +285,7 @@ template <int precision> struct packs {
 
 void cuda_matrix(kiln_ops *ops, int precision)
 {
-    fill_by_precision<packs>(ops, precision);
+    fill_by_precision<pack_entries>(ops, precision);
     ops->pack_free = pack_free;
     ops->conv = conv;
     ops->conv_dx = conv_dx;

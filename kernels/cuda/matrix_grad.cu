@@ -267,7 +267,7 @@ int conv_dw(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *x, con
     float *bias = with_bias ? part.get() + pieces * size : nullptr;
     err = by_type(x, [&](auto type) {
         typedef decltype(type) T;
-        return by_product(precision, [&](auto product) {
+        return by_product<T>(precision, [&](auto product) {
             dw_kernel<T, decltype(product)> k;
             k.coarse = pair_of<const T>(coarse, coarse2);
             k.fine = pair_of<const T>(fine, fine2);

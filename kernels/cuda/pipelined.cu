@@ -304,12 +304,8 @@ int64_t elements_per_slice(int type)
 int pipelined_fits(const kiln_packed *p, const maps &m)
 {
     const int64_t most = (int64_t)1 << 31;
-    int map = type_of(m.x);
-    int product = p->precision == KERNELS_BF16   ? KILN_BF16
-                  : p->precision == KERNELS_FP16 ? KILN_F16
-                                                 : KILN_F32;
-    return p->precision != KERNELS_EXACT && map == product &&
-           pair_of<char>(m.x, m.x2).by(elements_per_slice(map)) && rows_of(m.x) < most &&
+    return p->precision != KERNELS_EXACT &&
+           pair_of<char>(m.x, m.x2).by(elements_per_slice(type_of(m.x))) && rows_of(m.x) < most &&
            rows_of(m.out) < most && aligned(address(p->value));
 }
 

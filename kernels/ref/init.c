@@ -12,6 +12,7 @@ void kernels_init_ref(kiln_ops *ops)
         .gather = ref_gather,
         .pack_conv = ref_pack_conv,
         .pack_linear = ref_pack_linear,
+        .packs = ref_packs,
         .pack_free = ref_pack_free,
         .conv = ref_conv,
         .linear = ref_linear,

@@ -7,6 +7,20 @@ int ref_pack_linear(const kiln_host *h, const kiln_tensor *weight, int grad, kil
     return ref_pack_conv(h, &(kiln_conv){.kernel = 1, .stride = 1}, weight, grad, out);
 }
 
+int ref_packs(const kiln_host *h, int n, const kiln_conv *const *conv,
+              const kiln_tensor *const *weight, const int *grad, kiln_packed **out)
+{
+    for (int i = 0; i < n; i++) {
+        int e = conv[i] ? ref_pack_conv(h, conv[i], weight[i], grad[i], &out[i])
+                        : ref_pack_linear(h, weight[i], grad[i], &out[i]);
+        while (e && i-- > 0)
+            ref_pack_free(h, out[i]);
+        if (e)
+            return e;
+    }
+    return KILN_OK;
+}
+
 struct linear_job {
     const kiln_packed *w;
     const float *x, *bias, *add;

@@ -66,6 +66,8 @@ int ref_gather(const kiln_host *h, const kiln_tensor *table, const kiln_tensor *
 int ref_pack_conv(const kiln_host *h, const kiln_conv *conv, const kiln_tensor *weight, int grad,
                   kiln_packed **out);
 int ref_pack_linear(const kiln_host *h, const kiln_tensor *weight, int grad, kiln_packed **out);
+int ref_packs(const kiln_host *h, int n, const kiln_conv *const *conv,
+              const kiln_tensor *const *weight, const int *grad, kiln_packed **out);
 void ref_pack_free(const kiln_host *h, kiln_packed *w);
 int ref_conv(const kiln_host *h, const kiln_packed *w, const kiln_tensor *x, const kiln_tensor *x2,
              const kiln_tensor *bias, const kiln_tensor *add, float scale, int act,

@@ -18,7 +18,6 @@ static kiln_tensor *conv_back(struct net *s, struct run *r, int id, const kiln_t
 {
     const kiln_conv *conv = &conv_specs[id].conv;
     const kiln_tensor *x = s->conv_act[id].x, *x2 = s->conv_act[id].x2;
-    kiln_packed *w = NULL;
     kiln_tensor *dx = NULL, *dx2 = NULL;
     if (!r->err)
         r->err = r->ops->conv_dw(r->host, conv, x, x2, dy, conv_grad(s, id, WEIGHT),
@@ -30,11 +29,7 @@ static kiln_tensor *conv_back(struct net *s, struct run *r, int id, const kiln_t
         *skip = dx2 = like(r, x2);
     run_free(r, x);
     if (!r->err)
-        r->err = r->ops->pack_conv(r->host, conv, conv_tensor(s, id, WEIGHT), 1, &w);
-    if (!r->err)
-        r->err = r->ops->conv_dx(r->host, w, dy, dx, dx2);
-    if (w)
-        r->ops->pack_free(r->host, w);
+        r->err = r->ops->conv_dx(r->host, s->pass_conv[id], dy, dx, dx2);
     return dx;
 }
 
@@ -67,17 +62,12 @@ static void add(struct run *r, kiln_tensor *a, kiln_tensor *b)
 static void linear_back(struct net *s, struct run *r, int fc, const kiln_tensor *dout)
 {
     struct fc_act *act = &s->fc_act[fc];
-    kiln_packed *w = NULL;
     kiln_tensor *da = like(r, act->a), *dz = like(r, act->z);
     if (!r->err)
         r->err = r->ops->linear_dw(r->host, act->a, dout, fc_grad(s, fc, 2 + WEIGHT),
                                    fc_grad(s, fc, 2 + BIAS));
     if (!r->err)
-        r->err = r->ops->pack_linear(r->host, fc_tensor(s, fc, 2 + WEIGHT), 1, &w);
-    if (!r->err)
-        r->err = r->ops->linear_dx(r->host, w, dout, da);
-    if (w)
-        r->ops->pack_free(r->host, w);
+        r->err = r->ops->linear_dx(r->host, s->pass_fc[fc][1], dout, da);
     if (!r->err)
         r->err = r->ops->act_grad(r->host, act->z, KILN_ACT_GELU, da, dz);
     if (!r->err)
@@ -128,6 +118,7 @@ int net_train_backward(struct net *s, const kiln_tensor *dout)
     kiln_tensor *da0, *da1, *da2;
     if (!s->conv_act[HEAD].x)
         return kiln_fail(&s->base, KILN_ERR_ARG, "backward without a forward before it");
+    net_pass_pack(s, r, 1);
     kiln_tensor *d = conv_back(s, r, HEAD, view_map(&image, dout), NULL);  // [n,28,28,D]
     d = block(s, r, OUT_1, d, NULL);                                       // [n,28,28,D]
     d = block(s, r, OUT_0, d, &da0);                                       // [n,28,28,D]
@@ -152,6 +143,7 @@ int net_train_backward(struct net *s, const kiln_tensor *dout)
     add(r, d, da0);                                                        // [n,28,28,D]
     d = block(s, r, IN_1, d, NULL);                                        // [n,28,28,D]
     block(s, r, IN_0, d, NULL);
+    net_pass_free(s, r);
     s->conv_act[HEAD].x = NULL;
     return run_end(r);
 }

@@ -101,6 +101,8 @@ struct net {
     kiln_tensor *bias[N_CONV];
 
     struct run train;  // holds the activations between forward and backward
+    // Of the pass in hand: weights change in each step.
+    kiln_packed *pass_conv[N_CONV], *pass_fc[N_FC][2];
     struct conv_act conv_act[N_CONV];
     struct fc_act fc_act[N_FC];
     kiln_tensor *pooled, *bottom,
@@ -160,6 +162,9 @@ const kiln_tensor *view_rows(kiln_view *v, const kiln_tensor *x);  // [n] as [n,
 
 int net_predict(struct net *s, const kiln_query *q, kiln_tensor *out);        // forward.c
 int net_train_forward(struct net *s, const kiln_query *q, kiln_tensor *out);  // train.c
-int net_train_backward(struct net *s, const kiln_tensor *dout);               // backward.c
+// All weights for the way forth, or (grad) back, and their end.
+void net_pass_pack(struct net *s, struct run *r, int grad);
+void net_pass_free(struct net *s, struct run *r);
+int net_train_backward(struct net *s, const kiln_tensor *dout);  // backward.c
 
 #endif

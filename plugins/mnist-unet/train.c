@@ -10,19 +10,48 @@ static int64_t channels(const struct net *s, int id)
     return conv_specs[id].co ? conv_specs[id].co * s->config.hidden : 1;
 }
 
-// Packed for this step alone: the weights change after it.
+void net_pass_pack(struct net *s, struct run *r, int grad)
+{
+    const kiln_conv *conv[KILN_MOST_AT_ONCE];
+    const kiln_tensor *weight[KILN_MOST_AT_ONCE];
+    kiln_packed *packed[KILN_MOST_AT_ONCE], **place[KILN_MOST_AT_ONCE];
+    int grads[KILN_MOST_AT_ONCE], n = 0;
+    for (int id = grad ? IN_0 + 1 : IN_0; id < N_CONV; id++) {
+        conv[n] = &conv_specs[id].conv;
+        weight[n] = conv_tensor(s, id, WEIGHT);
+        place[n++] = &s->pass_conv[id];
+    }
+    for (int fc = 0; fc < N_FC; fc++)
+        for (int k = grad; k < 2 && has_fc(s->config.arch, fc); k++) {
+            conv[n] = NULL;
+            weight[n] = fc_tensor(s, fc, 2 * k + WEIGHT);
+            place[n++] = &s->pass_fc[fc][k];
+        }
+    for (int i = 0; i < n; i++)
+        grads[i] = grad;
+    if (!r->err)
+        r->err = r->ops->packs(r->host, n, conv, weight, grads, packed);
+    for (int i = 0; i < n && !r->err; i++)
+        *place[i] = packed[i];
+}
+
+void net_pass_free(struct net *s, struct run *r)
+{
+    for (int id = 0; id < N_CONV; id++)
+        r->ops->pack_free(r->host, s->pass_conv[id]);
+    for (int fc = 0; fc < N_FC; fc++)
+        for (int k = 0; k < 2; k++)
+            r->ops->pack_free(r->host, s->pass_fc[fc][k]);
+    memset(s->pass_conv, 0, sizeof(s->pass_conv));
+    memset(s->pass_fc, 0, sizeof(s->pass_fc));
+}
+
 static void convolve(struct net *s, struct run *r, int id, const kiln_tensor *x,
                      const kiln_tensor *skip, kiln_tensor *out)
 {
-    kiln_packed *w = NULL;
     if (!r->err)
-        r->err =
-            r->ops->pack_conv(r->host, &conv_specs[id].conv, conv_tensor(s, id, WEIGHT), 0, &w);
-    if (r->err)
-        return;
-    r->err =
-        r->ops->conv(r->host, w, x, skip, conv_tensor(s, id, BIAS), NULL, 1, KILN_ACT_NONE, out);
-    r->ops->pack_free(r->host, w);
+        r->err = r->ops->conv(r->host, s->pass_conv[id], x, skip, conv_tensor(s, id, BIAS), NULL, 1,
+                              KILN_ACT_NONE, out);
 }
 
 // gelu(norm(conv(x with skip behind it, or NULL)))
@@ -48,14 +77,9 @@ static kiln_tensor *block(struct net *s, struct run *r, int id, const kiln_tenso
 static void linear(struct net *s, struct run *r, int fc, int layer, const kiln_tensor *x,
                    kiln_tensor *out)
 {
-    kiln_packed *w = NULL;
     if (!r->err)
-        r->err = r->ops->pack_linear(r->host, fc_tensor(s, fc, 2 * layer), 0, &w);
-    if (r->err)
-        return;
-    r->err =
-        r->ops->linear(r->host, w, x, fc_tensor(s, fc, 2 * layer + BIAS), KILN_ACT_NONE, NULL, out);
-    r->ops->pack_free(r->host, w);
+        r->err = r->ops->linear(r->host, s->pass_fc[fc][layer], x,
+                                fc_tensor(s, fc, 2 * layer + BIAS), KILN_ACT_NONE, NULL, out);
 }
 
 static kiln_tensor *linear_block(struct net *s, struct run *r, int fc, const kiln_tensor *x)
@@ -122,6 +146,7 @@ int net_train_forward(struct net *s, const kiln_query *q, kiln_tensor *out)
                       .map_dtype = KILN_F32};
     memset(s->conv_act, 0, sizeof(s->conv_act));
     memset(s->fc_act, 0, sizeof(s->fc_act));
+    net_pass_pack(s, r, 0);
     kiln_tensor *t = NULL, *h = NULL;
     if (s->config.arch != ARCH_PLAIN)
         t = copy(r, view_rows(&rows, q->t), 1 / (double)s->config.T);  // [n,1]
@@ -155,5 +180,6 @@ int net_train_forward(struct net *s, const kiln_query *q, kiln_tensor *out)
     s->conv_act[HEAD].x = x;
     view_map(&result, out);
     convolve(s, r, HEAD, x, NULL, &result.t);  // [n,28,28,1]
+    net_pass_free(s, r);
     return r->err;
 }

@@ -41,7 +41,7 @@ tests_cuda_test_pairs_LDADD = $(tests_cuda_libs)
 # By itself: the library of kernels has the same templates without matrix units.
 tests_cuda_test_fragments_SOURCES = tests/cuda/test_fragments.c tests/cuda/fragments.h
 tests_cuda_test_fragments_LDADD = tests/cuda/fragments.emulated.o $(CMOCKA_LIBS) -lstdc++ -lm -lpthread
-tests/cuda/fragments.emulated.o: $(cuda_headers) tests/cuda/warps.h tests/cuda/fragments.h
+tests/cuda/fragments.emulated.o: $(cuda_headers) $(cuda_sdk_headers) tests/cuda/warps.h tests/cuda/fragments.h
 EXTRA_DIST += tests/cuda/fragments.cu tests/cuda/warps.h
 bats_tests += tests/cuda/device.bats
 bats_tests += tests/cuda/calls.bats tests/cuda/chains.bats tests/cuda/graphs.bats tests/cuda/if.bats

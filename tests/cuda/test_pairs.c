@@ -1,6 +1,6 @@
-// Two maps of 16 bits side by side through the products on the matrix units: forward, back into
-// two, and weight gradients have the bits of the one map that the two make, which test_products.c
-// compares with the reference; that none is joined by a copy shows in the launches.
+// Two maps of 16 bits or float side by side through the products on the matrix units: forward, back
+// into two, and weight gradients have the bits of the one map that the two make, which
+// test_products.c compares with the reference; that none is joined by a copy shows in the launches.
 // SPDX-License-Identifier: MIT
 #include "kernels/cuda/emulated.h"
 #include "kernels/cuda/services.h"
@@ -140,9 +140,58 @@ static void test_pairs(void **state)
     emulated_order = (struct emulated_order){1, 0};
 }
 
+// Weights of several types, packed at once, are those packed one by one.
+static void test_packs(void **state)
+{
+    enum { N = 5 };
+    static const kiln_conv plain = {3, 1, 1, 0}, up = {4, 2, 1, 1};
+    static const kiln_conv *const conv[N] = {&plain, NULL, &up, NULL, &plain};
+    static const int types[N] = {KILN_F32, KILN_F32, KILN_F16, KILN_F16, KILN_BF16};
+    static const int grad[N] = {0, 1, 1, 0, 1};
+    (void)state;
+    for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+        const kiln_ops *ops = cuda_ops(kinds[k].precision);
+        kiln_tensor *w[N];
+        kiln_packed *packed[N], *alone;
+        for (int i = 0; i < N; i++) {
+            const int64_t side = conv[i] ? conv[i]->kernel : 1, shape[] = {24, 40, side, side};
+            w[i] = map_of(types[i], shape);
+            w[i]->ndim = conv[i] ? 4 : 2;
+        }
+        assert_int_equal(ops->packs(host, N, conv, (const kiln_tensor *const *)w, grad, packed), 0);
+        for (int i = 0; i < N; i++) {
+            // Forward from 40 to 24, back from 24 to 40; a transposed one the other way round.
+            const int back = grad[i] != (conv[i] && conv[i]->transposed), ci = back ? 24 : 40;
+            const int64_t in[] = {1, 4, 4, ci};
+            const int64_t large[] = {1, conv[i] == &up ? 2 : 4, conv[i] == &up ? 2 : 4, 64 - ci};
+            kiln_tensor *x = map_of(kinds[k].map, in), *y[2];
+            for (int j = 0; j < 2; j++)
+                y[j] = map_of(kinds[k].map, large);
+            int e = conv[i] ? ops->pack_conv(host, conv[i], w[i], grad[i], &alone)
+                            : ops->pack_linear(host, w[i], grad[i], &alone);
+            assert_int_equal(e, 0);
+            for (int j = 0; j < 2; j++) {
+                const kiln_packed *p = j ? packed[i] : alone;
+                e = grad[i] && conv[i] ? ops->conv_dx(host, p, x, y[j], NULL)
+                    : grad[i]          ? ops->linear_dx(host, p, x, y[j])
+                    : conv[i] ? ops->conv(host, p, x, NULL, NULL, NULL, 1, KILN_ACT_NONE, y[j])
+                              : ops->linear(host, p, x, NULL, KILN_ACT_NONE, NULL, y[j]);
+                assert_int_equal(e, 0);
+            }
+            same(y[1], y[0]);
+            host->tensor_free(host, x);
+            host->tensor_free(host, y[0]);
+            host->tensor_free(host, y[1]);
+            host->tensor_free(host, w[i]);
+            ops->pack_free(host, alone);
+            ops->pack_free(host, packed[i]);
+        }
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pairs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pairs), cmocka_unit_test(test_packs)};
     host = stub_host_new();
     stub_set_threads(host, 2);
     int e = cmocka_run_group_tests(tests, NULL, NULL);

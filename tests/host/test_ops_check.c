@@ -49,6 +49,15 @@ static int pack_linear(tensors t)
     ops->pack_free(h, w);
     return e;
 }
+static int packs(tensors t)
+{
+    const kiln_conv *const conv[] = {&conv3, NULL};
+    kiln_packed *w[2] = {NULL, NULL};
+    int e = ops->packs(h, 2, conv, (const kiln_tensor *const *)t, (const int[]){0, 1}, w);
+    ops->pack_free(h, w[0]);
+    ops->pack_free(h, w[1]);
+    return e;
+}
 static int conv(tensors t) { return ops->conv(h, plain, t[0], NULL, t[1], t[2], 1, 0, t[3]); }
 static int conv_pair(tensors t) { return ops->conv(h, plain, t[0], t[1], t[2], NULL, 1, 0, t[3]); }
 static int conv_up(tensors t) { return ops->conv(h, up, t[0], NULL, t[1], t[2], 1, 0, t[3]); }
@@ -149,6 +158,7 @@ static const struct entry {
     {"split", split, {T(2, 3, 9), MAYBE(2, 3, 4), MAYBE(2, 3, 5)}},
     {"gather", gather, {T(7, 4), {{5}, 1, 0, KILN_I32, 0}, T(5, 4)}},
     {"pack_conv", pack_conv, {T(4, 3, 3, 3)}},
+    {"packs", packs, {T(4, 3, 3, 3), {{4, 3}, 2, 0, 0, -1}}},
     {"pack_linear", pack_linear, {{{4, 3}, 2, 0, 0, -1}}},
     {"conv", conv, {T(2, 7, 8, 3), MAYBE(4), MAYBE(2, 4, 4, 4), T(2, 4, 4, 4)}},
     {"conv", conv_pair, {T(2, 7, 8, 1), T(2, 7, 8, 2), MAYBE(4), T(2, 4, 4, 4)}},

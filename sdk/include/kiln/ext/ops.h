@@ -152,6 +152,9 @@ typedef struct kiln_ops {
     int (*adams)(const kiln_host *h, int n, const kiln_tensor *const *grad, const kiln_tensor *rate,
                  double beta1, double beta2, double eps, kiln_tensor *const *value,
                  kiln_tensor *const *m, kiln_tensor *const *v);
+    // n weights; conv[i] NULL: a linear one. All of out, or none.
+    int (*packs)(const kiln_host *h, int n, const kiln_conv *const *conv,
+                 const kiln_tensor *const *weight, const int *grad, kiln_packed **out);
 } kiln_ops;
 enum { KILN_MOST_AT_ONCE = 64 };
 
