@@ -109,11 +109,6 @@ static inline vec v_max(vec x, vec y)
     return _mm256_max_ps(x, y);
 }
 
-static inline vec v_abs(vec x)
-{
-    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x);
-}
-
 static inline vec v_round(vec x)
 {
     return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
@@ -124,12 +119,6 @@ static inline vec v_scale(vec x, vec n)
 {
     __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
     return _mm256_mul_ps(x, _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23)));
-}
-
-// a where x < 0, else b.
-static inline vec v_if_negative(vec x, vec a, vec b)
-{
-    return _mm256_blendv_ps(b, a, x);
 }
 
 #endif

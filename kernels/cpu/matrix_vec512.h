@@ -94,11 +94,6 @@ static inline vec v_max(vec x, vec y)
     return _mm512_max_ps(x, y);
 }
 
-static inline vec v_abs(vec x)
-{
-    return _mm512_abs_ps(x);
-}
-
 static inline vec v_round(vec x)
 {
     return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
@@ -108,12 +103,6 @@ static inline vec v_round(vec x)
 static inline vec v_scale(vec x, vec n)
 {
     return _mm512_scalef_ps(x, n);
-}
-
-// a where x < 0, else b.
-static inline vec v_if_negative(vec x, vec a, vec b)
-{
-    return _mm512_mask_blend_ps(_mm512_movepi32_mask(_mm512_castps_si512(x)), b, a);
 }
 
 #endif
