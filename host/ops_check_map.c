@@ -165,7 +165,7 @@ static int combine(const kiln_host *h, int k, const double *a, const kiln_tensor
     struct check c = {.op = "combine"};
     if (!check_arg(&c, k >= 1 && k <= 8, "k", "1..8") ||
         !check_arg(&c, a && x, "a and x", "k each") ||
-        !check_given(&c, "out", out, T_F32, ANY_NDIM))
+        !check_given(&c, "out", out, T_MAP, ANY_NDIM))
         return c.code;
     for (int i = 0; i < k; i++)
         if (!check_maybe_like(&c, "x", x[i], out) ||

@@ -298,7 +298,7 @@ static int conv_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor *
     struct check c = {.op = "conv_dx"};
     const struct packed *p = packed_of(w);
     if (!check_packed(&c, w, 1) ||
-        !check_maps(&c, &p->conv, T_F32, p->in, p->out, "dx", dx, "dx2", dx2, "dout", dout, 0) ||
+        !check_maps(&c, &p->conv, T_MAP, p->in, p->out, "dx", dx, "dx2", dx2, "dout", dout, 0) ||
         !check_apart(&c, "dx", dx, dout) || !check_apart(&c, "dx2", dx2, dout) ||
         !check_apart(&c, "dx2", dx2, dx))
         return c.code;
@@ -310,12 +310,13 @@ static int conv_dw(const kiln_host *h, const kiln_conv *conv, const kiln_tensor 
                    kiln_tensor *dbias)
 {
     struct check c = {.op = "conv_dw"};
-    if (!check_conv(&c, conv) || !check_given(&c, "x", x, T_F32, 4) ||
-        (x2 && !check_given(&c, "x2", x2, T_F32, 4)) || !check_given(&c, "dout", dout, T_F32, 4))
+    if (!check_conv(&c, conv) || !check_given(&c, "x", x, T_MAP, 4) ||
+        (x2 && !check_given(&c, "x2", x2, same_type(x), 4)) ||
+        !check_given(&c, "dout", dout, same_type(x), 4))
         return c.code;
     int64_t in = x->shape[3] + (x2 ? x2->shape[3] : 0), out = dout->shape[3], k = conv->kernel;
     int64_t shape[4] = {conv->transposed ? in : out, conv->transposed ? out : in, k, k};
-    if (!check_maps(&c, conv, T_F32, in, out, "x", x, "x2", x2, "dout", dout, 1) ||
+    if (!check_maps(&c, conv, T_MAP, in, out, "x", x, "x2", x2, "dout", dout, 1) ||
         !check_maybe(&c, "dw", dw, 4, shape) || !check_maybe(&c, "dbias", dbias, 1, &out))
         return c.code;
     return ops_of(&c)->conv_dw(h, conv, x, x2, dout, dw, dbias);
@@ -381,7 +382,7 @@ static int linear_dx(const kiln_host *h, const kiln_packed *w, const kiln_tensor
 {
     struct check c = {.op = "linear_dx"};
     const struct packed *p = packed_of(w);
-    if (!check_linear(&c, w, 1) || !check_rows(&c, T_F32, "dx", dx, p->in, "dout", dout, p->out) ||
+    if (!check_linear(&c, w, 1) || !check_rows(&c, T_MAP, "dx", dx, p->in, "dout", dout, p->out) ||
         !check_apart(&c, "dx", dx, dout))
         return c.code;
     return ops_of(&c)->linear_dx(h, p->made, dout, dx);
@@ -391,11 +392,11 @@ static int linear_dw(const kiln_host *h, const kiln_tensor *x, const kiln_tensor
                      kiln_tensor *dw, kiln_tensor *dbias)
 {
     struct check c = {.op = "linear_dw"};
-    if (!check_given(&c, "x", x, T_F32, ANY_NDIM) ||
-        !check_given(&c, "dout", dout, T_F32, ANY_NDIM))
+    if (!check_given(&c, "x", x, T_MAP, ANY_NDIM) ||
+        !check_given(&c, "dout", dout, same_type(x), ANY_NDIM))
         return c.code;
     int64_t in = last_of(x), out = last_of(dout);
-    if (!check_rows(&c, T_F32, "x", x, in, "dout", dout, out) ||
+    if (!check_rows(&c, T_MAP, "x", x, in, "dout", dout, out) ||
         !check_maybe(&c, "dw", dw, 2, (int64_t[]){out, in}) ||
         !check_maybe(&c, "dbias", dbias, 1, &out))
         return c.code;

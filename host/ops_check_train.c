@@ -9,7 +9,7 @@ static int batch_norm_train(const kiln_host *h, const kiln_tensor *x, float eps,
                             kiln_tensor *out)
 {
     struct check c = {.op = "batch_norm_train"};
-    if (!check_given(&c, "x", x, T_F32, ANY_NDIM) || !check_channels(&c, "gamma", gamma, x) ||
+    if (!check_given(&c, "x", x, T_MAP, ANY_NDIM) || !check_channels(&c, "gamma", gamma, x) ||
         !check_channels(&c, "beta", beta, x) || !check_act(&c, act) ||
         !check_channels(&c, "mean", mean, x) || !check_channels(&c, "var", var, x) ||
         !check_shape(&c, "saved", saved, T_F32, 2, (int64_t[]){2, last_of(x)}) ||
@@ -25,7 +25,7 @@ static int batch_norm_grad(const kiln_host *h, const kiln_tensor *x, const kiln_
                            kiln_tensor *dbeta)
 {
     struct check c = {.op = "batch_norm_grad"};
-    if (!check_given(&c, "x", x, T_F32, ANY_NDIM) ||
+    if (!check_given(&c, "x", x, T_MAP, ANY_NDIM) ||
         !check_shape(&c, "saved", saved, T_F32, 2, (int64_t[]){2, last_of(x)}) ||
         !check_channels(&c, "gamma", gamma, x) || !check_channels(&c, "beta", beta, x) ||
         !check_act(&c, act) || !check_like(&c, "dout", dout, x) ||
@@ -40,7 +40,7 @@ static int act_grad(const kiln_host *h, const kiln_tensor *x, int act, const kil
                     kiln_tensor *dx)
 {
     struct check c = {.op = "act_grad"};
-    if (!check_given(&c, "x", x, T_F32, ANY_NDIM) || !check_act(&c, act) ||
+    if (!check_given(&c, "x", x, T_MAP, ANY_NDIM) || !check_act(&c, act) ||
         !check_like(&c, "dout", dout, x) || !check_like(&c, "dx", dx, x))
         return c.code;
     return ops_of(&c)->act_grad(h, x, act, dout, dx);
@@ -51,13 +51,15 @@ static int affine_grad(const kiln_host *h, const kiln_tensor *x, const kiln_tens
                        kiln_tensor *dadd)
 {
     struct check c = {.op = "affine_grad"};
-    if (!check_given(&c, "x", x, T_F32, ANY_NDIM) ||
+    if (!check_given(&c, "x", x, T_MAP, ANY_NDIM) ||
         !check_arg(&c, x->ndim > 1, "x", "2 dimensions or more"))
         return c.code;
-    int64_t nc[2] = {x->shape[0], last_of(x)};
-    if (!check_maybe(&c, "mul", mul, 2, nc) || !check_like(&c, "dout", dout, x) ||
-        !check_maybe_like(&c, "dx", dx, x) || !check_maybe(&c, "dmul", dmul, 2, nc) ||
-        !check_maybe(&c, "dadd", dadd, 2, nc))
+    const int64_t nc[2] = {x->shape[0], last_of(x)};
+    const int type = same_type(x);
+    if ((mul && !check_shape(&c, "mul", mul, type, 2, nc)) || !check_like(&c, "dout", dout, x) ||
+        !check_maybe_like(&c, "dx", dx, x) ||
+        (dmul && !check_shape(&c, "dmul", dmul, type, 2, nc)) ||
+        (dadd && !check_shape(&c, "dadd", dadd, type, 2, nc)))
         return c.code;
     return ops_of(&c)->affine_grad(h, x, mul, dout, dx, dmul, dadd);
 }
@@ -65,11 +67,12 @@ static int affine_grad(const kiln_host *h, const kiln_tensor *x, const kiln_tens
 static int avg_pool_grad(const kiln_host *h, int k, const kiln_tensor *dout, kiln_tensor *dx)
 {
     struct check c = {.op = "avg_pool_grad"};
-    if (!check_given(&c, "dx", dx, T_F32, 4))
+    if (!check_given(&c, "dx", dx, T_MAP, 4))
         return c.code;
     const int64_t *s = dx->shape;
     if (!check_arg(&c, k >= 1 && k <= s[1] && k <= s[2], "k", "1 to the size of dx") ||
-        !check_shape(&c, "dout", dout, T_F32, 4, (int64_t[]){s[0], s[1] / k, s[2] / k, s[3]}) ||
+        !check_shape(&c, "dout", dout, same_type(dx), 4,
+                     (int64_t[]){s[0], s[1] / k, s[2] / k, s[3]}) ||
         !check_apart(&c, "dx", dx, dout))
         return c.code;
     return ops_of(&c)->avg_pool_grad(h, k, dout, dx);

@@ -7,10 +7,12 @@
 namespace
 {
 
-struct combine_body {
+// Of images, and of maps that are added.
+template <class T> struct combine_body {
     double a[8];
-    const float *r[8], *x[8];
-    float *out;
+    const float *r[8];
+    const T *x[8];
+    T *out;
     int64_t per_row;
     int k;
     ON_DEVICE void at(int64_t i) const
@@ -19,25 +21,28 @@ struct combine_body {
         UNROLL(8)
         for (int j = 0; j < 8; j++)
             if (j < k)
-                sum +=
-                    (r[j] ? a[j] * (double)r[j][i / per_row] : a[j]) * (x[j] ? (double)x[j][i] : 1);
-        out[i] = (float)sum;
+                sum += (r[j] ? a[j] * (double)r[j][i / per_row] : a[j]) *
+                       (x[j] ? (double)to_float(x[j][i]) : 1);
+        to(out[i], (float)sum);
     }
 };
 
 int combine(const kiln_host *h, int k, const double *a, const kiln_tensor *const *r,
             const kiln_tensor *const *x, kiln_tensor *out)
 {
-    combine_body body = {};
-    for (int j = 0; j < k; j++) {
-        body.a[j] = a[j];
-        body.r[j] = r ? f32(r[j]) : nullptr;
-        body.x[j] = f32(x[j]);
-    }
-    body.out = f32(out);
-    body.per_row = kiln_numel(out) / out->shape[0];
-    body.k = k;
-    return for_each(h, kiln_numel(out), body);
+    return by_type(out, [&](auto type) {
+        typedef decltype(type) T;
+        combine_body<T> body = {};
+        for (int j = 0; j < k; j++) {
+            body.a[j] = a[j];
+            body.r[j] = r ? f32(r[j]) : nullptr;
+            body.x[j] = data<T>(x[j]);
+        }
+        body.out = data<T>(out);
+        body.per_row = kiln_numel(out) / out->shape[0];
+        body.k = k;
+        return for_each(h, kiln_numel(out), body);
+    });
 }
 
 struct blend_body {

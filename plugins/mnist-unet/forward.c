@@ -60,33 +60,6 @@ static kiln_tensor *flatten(struct run *r, const kiln_tensor *x)
     return out;
 }
 
-// t / T, as the net was trained on.
-static const kiln_tensor *time_input(struct net *s, struct run *r, const kiln_query *q)
-{
-    kiln_view rows;
-    if (s->config.arch == ARCH_PLAIN)
-        return NULL;
-    kiln_tensor *out = run_typed(r, KILN_F32, 2, (const int64_t[]){r->n, 1});
-    const kiln_tensor *t = view_rows(&rows, q->t);
-    const double a = 1 / (double)s->config.T;
-    if (!r->err)
-        r->err = r->ops->combine(r->host, 1, &a, NULL, &t, out);
-    return run_as_map(r, out);
-}
-
-// What is said of the noise, an F32 image.
-static void head(struct net *s, struct run *r, const kiln_tensor *x, kiln_tensor *out)
-{
-    kiln_view view;
-    view_map(&view, out);
-    kiln_tensor *y = r->map_dtype == KILN_F32 ? &view.t : run_new(r, SIDE, SIDE, 1);
-    if (!r->err)
-        r->err =
-            r->ops->conv(r->host, s->conv[HEAD], x, NULL, s->bias[HEAD], NULL, 1, KILN_ACT_NONE, y);
-    if (!r->err && y != &view.t)
-        r->err = r->host->tensor_copy(r->host, &view.t, y);
-}
-
 int net_predict(struct net *s, const kiln_query *q, kiln_tensor *out)
 {
     struct run run = {.host = s->base.host,
@@ -96,7 +69,7 @@ int net_predict(struct net *s, const kiln_query *q, kiln_tensor *out)
     struct run *r = &run;
     kiln_view view;
     const kiln_tensor *h = s->config.arch == ARCH_CLASS ? q->cond[0] : NULL;  // [n,10]
-    const kiln_tensor *t = time_input(s, r, q);                               // [n,1]
+    const kiln_tensor *t = run_time(r, &s->config, q);                        // [n,1]
 
     const kiln_tensor *image = run_as_map(r, view_map(&view, q->x));  // [n,28,28,1]
     kiln_tensor *x = conv(s, r, IN_0, image, NULL, 1);                // [n,28,28,D]
@@ -119,6 +92,6 @@ int net_predict(struct net *s, const kiln_query *q, kiln_tensor *out)
     x = conv(s, r, UP2_2, x, NULL, 1);                                // [n,28,28,D]
     x = conv(s, r, OUT_0, x, a0, 1);                                  // [n,28,28,D]
     x = conv(s, r, OUT_1, x, NULL, 1);                                // [n,28,28,D]
-    head(s, r, x, out);                                               // [n,28,28,1]
+    run_head(r, s->conv[HEAD], s->bias[HEAD], x, out);                // [n,28,28,1]
     return run_end(r);
 }

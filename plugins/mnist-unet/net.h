@@ -153,8 +153,14 @@ kiln_tensor *run_typed(struct run *r, int dtype, int32_t ndim, const int64_t *sh
 kiln_tensor *run_new(struct run *r, int64_t h, int64_t w, int64_t c);  // a map [n,h,w,c]
 kiln_tensor *run_rows(struct run *r, int64_t c);                       // as maps are, [n,c]
 kiln_tensor *run_statistics(struct run *r, int64_t c);                 // F32 [2,c]
-// x, F32, as maps are: itself, or a copy.
+// x, F32, as maps are: a copy, or itself where that is one already.
+kiln_tensor *run_copy(struct run *r, const kiln_tensor *x);
 const kiln_tensor *run_as_map(struct run *r, const kiln_tensor *x);
+// t / T, as nets are told the time, [n,1]; NULL: one that is not.
+const kiln_tensor *run_time(struct run *r, const struct config *c, const kiln_query *q);
+// The last convolution, to an F32 image [n,1,h,w].
+void run_head(struct run *r, const kiln_packed *w, const kiln_tensor *bias, const kiln_tensor *x,
+              kiln_tensor *image);
 void run_free(struct run *r, const kiln_tensor *t);
 int run_end(struct run *r);  // frees what is left, gives the error
 const kiln_tensor *view_map(kiln_view *v, const kiln_tensor *x);   // [n,1,h,w] as [n,h,w,1]

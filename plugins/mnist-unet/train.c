@@ -125,61 +125,52 @@ static kiln_tensor *gelu(struct run *r, const kiln_tensor *x)
     return out;
 }
 
-// The query lasts no longer than the call: what is needed of it is copied.
-static kiln_tensor *copy(struct run *r, const kiln_tensor *x, const double a)
+// Gradients of a mean over all pixels are too small for F16.
+static int map_dtype(const kiln_host *h)
 {
-    kiln_tensor *out =
-        x->ndim == 4 ? run_new(r, x->shape[1], x->shape[2], x->shape[3]) : run_rows(r, x->shape[1]);
-    if (!r->err)
-        r->err = r->ops->combine(r->host, 1, &a, NULL, &x, out);
-    return out;
+    return h->map_dtype == KILN_BF16 ? KILN_BF16 : KILN_F32;
 }
 
 int net_train_forward(struct net *s, const kiln_query *q, kiln_tensor *out)
 {
     struct run *r = &s->train;
-    kiln_view image, rows, result;
+    kiln_view image;
     run_end(r);
     *r = (struct run){.host = s->base.host,
                       .ops = kiln_get_ops(&s->base),
                       .n = q->x->shape[0],
-                      .map_dtype = KILN_F32};
+                      .map_dtype = map_dtype(s->base.host)};
     memset(s->conv_act, 0, sizeof(s->conv_act));
     memset(s->fc_act, 0, sizeof(s->fc_act));
     net_pass_pack(s, r, 0);
-    kiln_tensor *t = NULL, *h = NULL;
-    if (s->config.arch != ARCH_PLAIN)
-        t = copy(r, view_rows(&rows, q->t), 1 / (double)s->config.T);  // [n,1]
-    if (s->config.arch == ARCH_CLASS)
-        h = run_rows(r, CLASSES);  // [n,10]
-    if (h && !r->err)
-        r->err = r->host->tensor_copy(r->host, h, q->cond[0]);
+    // The query lasts no longer than the call: what is needed of it is copied.
+    const kiln_tensor *t = run_time(r, &s->config, q);                                     // [n,1]
+    const kiln_tensor *h = s->config.arch == ARCH_CLASS ? run_copy(r, q->cond[0]) : NULL;  // [n,10]
 
-    kiln_tensor *x = copy(r, view_map(&image, q->x), 1);  // [n,28,28,1]
-    x = block(s, r, IN_0, x, NULL);                       // [n,28,28,D]
-    kiln_tensor *a0 = block(s, r, IN_1, x, NULL);         // [n,28,28,D]
-    x = block(s, r, DOWN1_0, a0, NULL);                   // [n,14,14,D]
-    x = block(s, r, DOWN1_1, x, NULL);                    // [n,14,14,D]
-    kiln_tensor *a1 = block(s, r, DOWN1_2, x, NULL);      // [n,14,14,D]
-    x = block(s, r, DOWN2_0, a1, NULL);                   // [n,7,7,2D]
-    x = block(s, r, DOWN2_1, x, NULL);                    // [n,7,7,2D]
-    kiln_tensor *a2 = block(s, r, DOWN2_2, x, NULL);      // [n,7,7,2D]
-    s->pooled = pool(r, a2);                              // [n,1,1,2D]
-    x = gelu(r, s->pooled);                               // [n,1,1,2D]
-    s->bottom = block(s, r, UNFLATTEN, x, NULL);          // [n,7,7,2D]
-    x = condition(s, r, 0, s->bottom, t, h);              // [n,7,7,2D]
-    x = block(s, r, UP1_0, x, a2);                        // [n,14,14,D]
-    x = block(s, r, UP1_1, x, NULL);                      // [n,14,14,D]
-    s->level1 = block(s, r, UP1_2, x, NULL);              // [n,14,14,D]
-    x = condition(s, r, 1, s->level1, t, h);              // [n,14,14,D]
-    x = block(s, r, UP2_0, x, a1);                        // [n,28,28,D]
-    x = block(s, r, UP2_1, x, NULL);                      // [n,28,28,D]
-    x = block(s, r, UP2_2, x, NULL);                      // [n,28,28,D]
-    x = block(s, r, OUT_0, x, a0);                        // [n,28,28,D]
-    x = block(s, r, OUT_1, x, NULL);                      // [n,28,28,D]
+    kiln_tensor *x = run_copy(r, view_map(&image, q->x));  // [n,28,28,1]
+    x = block(s, r, IN_0, x, NULL);                        // [n,28,28,D]
+    kiln_tensor *a0 = block(s, r, IN_1, x, NULL);          // [n,28,28,D]
+    x = block(s, r, DOWN1_0, a0, NULL);                    // [n,14,14,D]
+    x = block(s, r, DOWN1_1, x, NULL);                     // [n,14,14,D]
+    kiln_tensor *a1 = block(s, r, DOWN1_2, x, NULL);       // [n,14,14,D]
+    x = block(s, r, DOWN2_0, a1, NULL);                    // [n,7,7,2D]
+    x = block(s, r, DOWN2_1, x, NULL);                     // [n,7,7,2D]
+    kiln_tensor *a2 = block(s, r, DOWN2_2, x, NULL);       // [n,7,7,2D]
+    s->pooled = pool(r, a2);                               // [n,1,1,2D]
+    x = gelu(r, s->pooled);                                // [n,1,1,2D]
+    s->bottom = block(s, r, UNFLATTEN, x, NULL);           // [n,7,7,2D]
+    x = condition(s, r, 0, s->bottom, t, h);               // [n,7,7,2D]
+    x = block(s, r, UP1_0, x, a2);                         // [n,14,14,D]
+    x = block(s, r, UP1_1, x, NULL);                       // [n,14,14,D]
+    s->level1 = block(s, r, UP1_2, x, NULL);               // [n,14,14,D]
+    x = condition(s, r, 1, s->level1, t, h);               // [n,14,14,D]
+    x = block(s, r, UP2_0, x, a1);                         // [n,28,28,D]
+    x = block(s, r, UP2_1, x, NULL);                       // [n,28,28,D]
+    x = block(s, r, UP2_2, x, NULL);                       // [n,28,28,D]
+    x = block(s, r, OUT_0, x, a0);                         // [n,28,28,D]
+    x = block(s, r, OUT_1, x, NULL);                       // [n,28,28,D]
     s->conv_act[HEAD].x = x;
-    view_map(&result, out);
-    convolve(s, r, HEAD, x, NULL, &result.t);  // [n,28,28,1]
+    run_head(r, s->pass_conv[HEAD], conv_tensor(s, HEAD, BIAS), x, out);  // [n,28,28,1]
     net_pass_free(s, r);
     return r->err;
 }

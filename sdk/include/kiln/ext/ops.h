@@ -12,7 +12,7 @@ extern "C" {
 // Every entry is filled. Feature maps are [n,h,w,c], contiguous, so that a 1x1 convolution is
 // linear over r = n h w rows and tokens are [n,h w,c]. They are of the host's map_dtype or F32, all
 // of one operation alike: x, out, add, scale_shift, mul, q, k, v and what is made of an index or of
-// t. Those of training, biases, statistics, images and sums are F32. Weights are shaped as in
+// t. Biases, statistics, images, sums and gradients of weights are F32. Weights are shaped as in
 // PyTorch files, F32, F16 or BF16. Rows do not depend on n. out is no input, except where said.
 enum kiln_act { KILN_ACT_NONE, KILN_ACT_SILU, KILN_ACT_GELU, KILN_ACT_GELU_TANH };  // GELU: by erf
 enum kiln_resample { KILN_NEAREST, KILN_BILINEAR, KILN_BICUBIC, KILN_LANCZOS, KILN_AREA };
@@ -91,7 +91,7 @@ typedef struct kiln_ops {
     // Images [n,c,h,w] and samplers; out may be an input, except in resize.
     // out = sum over i < k <= 8 of a[i] r[i] x[i]: a on the host, constants in a recorded graph;
     // r[i] F32 [n] on the device, such as a query's sigma, or NULL: ones. r NULL: all ones. x[i]
-    // NULL: ones, too.
+    // NULL: ones, too. Of maps as well.
     int (*combine)(const kiln_host *h, int k, const double *a, const kiln_tensor *const *r,
                    const kiln_tensor *const *x, kiln_tensor *out);
     // mask a + (1 - mask) b, mask [1 or n,1 or c,h,w].
