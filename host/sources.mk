@@ -23,7 +23,7 @@ host_sources = \
 	host/safetensors.c host/safetensors.h host/safetensors_text.h host/safetensors_write.c \
 	host/sample.c host/sample.h host/sha256.c host/sha256.h host/show.c host/show.h host/stack.c host/stack.h \
 	host/stack_eval.c host/state.c host/state.h host/stream.h host/stream_read.c \
-	host/stream_write.c host/tensor.c host/tensor.h host/twin.c host/twin_pool.c host/twin.h host/ext_cuda.c host/finite.c host/finite.h \
+	host/stream_write.c host/heap.c host/heap.h host/tensor.c host/tensor.h host/twin.c host/twin_pool.c host/twin.h host/ext_cuda.c host/finite.c host/finite.h \
 	host/estimate.c host/estimate.h host/levels.c host/levels.h host/query.c host/stack_ask.c host/stack_cond.c host/stack_graph.c host/stack_reduce.c host/torch_file.c host/torch_file.h \
 	host/training.c host/training.h host/training_job.h host/training_step.c host/utf8.h host/util.c host/util.h host/verb_check.c \
 	host/verb_completion.c host/verb_help.c host/verb_inspect.c host/verb_list.c \

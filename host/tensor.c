@@ -7,104 +7,29 @@
 #include <string.h>
 
 #include "error.h"
+#include "heap.h"
 #include "kernels/half.h"
 #include "twin.h"
 
-// Freed blocks wait here by size class, eight classes to a power of two, so that a loop over equal
-// shapes asks the system for memory once and touches pages that are mapped already.
-struct block {
-    struct block *next;
-};
-static struct {
-    pthread_mutex_t lock;
-    struct block *free[BLOCK_CLASSES];
-    size_t used, peak, cached, limit;
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-size_t block_class(size_t bytes, int *index)
-{
-    if (bytes < 64)
-        bytes = 64;
-    if (bytes > SIZE_MAX / 4)
-        return 0;
-    int top = 63 - __builtin_clzll((unsigned long long)bytes);
-    size_t step = (size_t)1 << (top > 9 ? top - 3 : 6);
-    size_t size = (bytes + step - 1) / step * step;
-    top = 63 - __builtin_clzll((unsigned long long)size);
-    *index = top * 8 + (int)(size >> (top - 3)) % 8;
-    return size;
-}
-
-static void pool_trim(void)  // under the lock
-{
-    for (int i = 0; i < BLOCK_CLASSES; i++)
-        while (pool.free[i]) {
-            struct block *b = pool.free[i];
-            pool.free[i] = b->next;
-            free(b);
-        }
-    pool.cached = 0;
-}
-
-static void *pool_take(size_t size, int index)
-{
-    void *p = NULL;
-    pthread_mutex_lock(&pool.lock);
-    struct block *b = pool.free[index];
-    if (b) {
-        pool.free[index] = b->next;
-        pool.cached -= size;
-        p = b;
-    } else {
-        if (pool.limit && pool.used + pool.cached + size > pool.limit)
-            pool_trim();
-        if (!pool.limit || pool.used + size <= pool.limit)
-            if (posix_memalign(&p, 64, size))
-                p = NULL;
-    }
-    if (p) {
-        pool.used += size;
-        if (pool.used > pool.peak)
-            pool.peak = pool.used;
-    }
-    pthread_mutex_unlock(&pool.lock);
-    return p;
-}
-
-static void pool_give(void *p, size_t size)
-{
-    int index = 0;
-    block_class(size, &index);
-    pthread_mutex_lock(&pool.lock);
-    struct block *b = p;
-    b->next = pool.free[index];
-    pool.free[index] = b;
-    pool.used -= size;
-    pool.cached += size;
-    pthread_mutex_unlock(&pool.lock);
-}
-
 void tensor_trim(void)
 {
-    pthread_mutex_lock(&pool.lock);
-    pool_trim();
-    pthread_mutex_unlock(&pool.lock);
+    heap_trim();
     twin_trim();
 }
 
 void tensor_limit(size_t bytes)
 {
-    pool.limit = bytes;
+    heap_set_limit(bytes);
 }
 
 size_t tensor_used(void)
 {
-    return pool.used;
+    return heap_used();
 }
 
 size_t tensor_peak(void)
 {
-    return pool.peak;
+    return heap_peak();
 }
 
 static const struct {
@@ -151,6 +76,37 @@ const char *shape_text(int32_t ndim, const int64_t *shape)
     return ndim ? s : "scalar";
 }
 
+// Tensors that are gone, by owner: a step makes thousands. Where an address sanitizer looks on,
+// none are kept, so that it sees those used after that.
+static struct {
+    pthread_mutex_t lock;
+    struct tensor *first;
+} spare = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static struct tensor *take_spare(void)
+{
+    pthread_mutex_lock(&spare.lock);
+    struct tensor *t = spare.first;
+    if (t)
+        spare.first = t->owner;
+    pthread_mutex_unlock(&spare.lock);
+    if (t)
+        *t = (struct tensor){0};
+    return t ? t : calloc(1, sizeof(*t));
+}
+
+void tensor_drop(struct tensor *t)
+{
+    if (HEAP_WATCHED) {
+        free(t);
+        return;
+    }
+    pthread_mutex_lock(&spare.lock);
+    t->owner = spare.first;
+    spare.first = t;
+    pthread_mutex_unlock(&spare.lock);
+}
+
 int tensor_make(int dtype, int32_t ndim, const int64_t *shape, struct tensor **out, size_t *bytes)
 {
     *out = NULL;
@@ -167,7 +123,7 @@ int tensor_make(int dtype, int32_t ndim, const int64_t *shape, struct tensor **o
                         shape_text(ndim, shape));
         size *= (size_t)shape[i];
     }
-    struct tensor *t = calloc(1, sizeof(*t));
+    struct tensor *t = take_spare();
     if (!t)
         return fail(KILN_ERR_MEMORY, "out of memory");
     t->t.device.type = KILN_DEVICE_CPU;
@@ -192,27 +148,24 @@ int tensor_make(int dtype, int32_t ndim, const int64_t *shape, struct tensor **o
 
 int tensor_host_room(struct tensor *t)
 {
-    int index;
     size_t bytes = tensor_bytes(&t->t);
-    t->block = block_class(bytes, &index);
-    t->t.data = t->block ? pool_take(t->block, index) : NULL;
-    if (t->t.data)
+    t->block = heap_take(bytes);
+    t->t.data = t->block ? t->block->at : NULL;
+    if (t->block)
         return KILN_OK;
-    t->block = 0;
     return fail(KILN_ERR_MEMORY, "%zu MB for a tensor of %s are not to be had%s", (bytes >> 20) + 1,
-                shape_text(t->t.ndim, t->shape), pool.limit ? " within --max-memory" : "");
+                shape_text(t->t.ndim, t->shape), heap_limit() ? " within --max-memory" : "");
 }
 
 void tensor_host_drop(struct tensor *t)
 {
-    if (t->block)
-        pool_give(t->t.data, t->block);
+    heap_give(t->block);
     if (t->release)
         t->release(t->owner);
     t->release = NULL;
     t->wrapped = 0;
     t->t.data = NULL;
-    t->block = 0;
+    t->block = NULL;
 }
 
 int tensor_new(int dtype, int32_t ndim, const int64_t *shape, kiln_tensor **out)
@@ -225,7 +178,7 @@ int tensor_new(int dtype, int32_t ndim, const int64_t *shape, kiln_tensor **out)
         return e;
     e = tensor_host_room(t);
     if (e) {
-        free(t);
+        tensor_drop(t);
         return e;
     }
     *out = &t->t;
@@ -263,7 +216,7 @@ void tensor_unref(const kiln_tensor *t)
         return;
     twin_free(own);
     tensor_host_drop(own);
-    free(own);
+    tensor_drop(own);
 }
 
 int tensor_ours(const kiln_tensor *t)

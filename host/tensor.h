@@ -13,7 +13,7 @@
 
 enum { TENSOR_MAX_DIM = 8 };
 
-// Memory comes from a pool that keeps freed blocks, so that a loop allocates nothing. *out holds
+// Memory comes from one arena (heap.h), so that a loop allocates nothing. *out holds
 // one reference and is uninitialised; NULL on failure. Fails with KILN_ERR_MEMORY beyond the limit,
 // and with KILN_ERR_SHAPE on a size < 0 or an overflow; a size of 0 is allowed. Any thread.
 int tensor_new(int dtype, int32_t ndim, const int64_t *shape, kiln_tensor **out);

@@ -54,7 +54,7 @@ int tensor_new_on(int device, int dtype, int32_t ndim, const int64_t *shape, kil
         return e;
     e = device_room(t);
     if (e) {
-        free(t);
+        tensor_drop(t);
         return e;
     }
     t->valid = ON_DEVICE;

@@ -20,10 +20,10 @@ struct tensor {
     int wrapped;
     void (*release)(void *);
     void *owner;
-    size_t block;         // bytes of host memory taken from the pool
-    struct block *room;   // memory of the device; NULL: none
-    struct arena *arena;  // of the graph that this was made in; NULL: none
-    unsigned born;        // after how many graphs
+    struct heap_block *block;  // host memory; NULL: none
+    struct block *room;        // memory of the device; NULL: none
+    struct arena *arena;       // of the graph that this was made in; NULL: none
+    unsigned born;             // after how many graphs
     int64_t shape[TENSOR_MAX_DIM], strides[TENSOR_MAX_DIM];
 };
 
@@ -35,13 +35,11 @@ static inline struct tensor *tensor_owner(const kiln_tensor *t)
     return (struct tensor *)(void *)p;
 }
 
-// In tensor.c. A tensor without memory; room of the pool for its side in host memory; the pool's
-// classes of size, eight to a power of two (0 on overflow).
+// In tensor.c. A tensor without memory, and the end of one; room for its side in host memory.
 int tensor_make(int dtype, int32_t ndim, const int64_t *shape, struct tensor **out, size_t *bytes);
+void tensor_drop(struct tensor *t);
 int tensor_host_room(struct tensor *t);
 void tensor_host_drop(struct tensor *t);
-enum { BLOCK_CLASSES = 8 * 64 };
-size_t block_class(size_t bytes, int *index);
 int tensor_check_copy(const kiln_tensor *dst, const kiln_tensor *src);
 int tensor_copy_host(kiln_tensor *dst, const kiln_tensor *src);
 

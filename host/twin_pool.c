@@ -12,6 +12,7 @@
 // A graph repeats the addresses that were recorded. What is taken while one is recorded is its
 // arena, used again inside it alone; what was there before, and is given back while graphs live, is
 // held until there are none, as any of them may read it.
+enum { BLOCK_CLASSES = 8 * 64 };
 struct block {
     struct block *next;
     void *at;
@@ -34,6 +35,21 @@ static struct {
     void (*shortage)(void);
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
 static const struct cuda_backend *backend;
+
+// Eight classes to a power of two; 0 on overflow.
+static size_t block_class(size_t bytes, int *index)
+{
+    if (bytes < 64)
+        bytes = 64;
+    if (bytes > SIZE_MAX / 4)
+        return 0;
+    int top = 63 - __builtin_clzll((unsigned long long)bytes);
+    size_t step = (size_t)1 << (top > 9 ? top - 3 : 6);
+    size_t size = (bytes + step - 1) / step * step;
+    top = 63 - __builtin_clzll((unsigned long long)size);
+    *index = top * 8 + (int)(size >> (top - 3)) % 8;
+    return size;
+}
 
 static void push(struct block **list, struct block *b)
 {

@@ -2,7 +2,7 @@
 image_codecs = host/image_file.c host/image_png.c host/image_png_text.c host/image_jpeg.c \
 	host/image_jpeg.h host/image_jpeg_read.c host/image_jpeg_write.c host/image_exif.c \
 	host/image_file.h host/image_codec.h host/pool.c host/pool.h host/util.c host/util.h \
-	host/tensor.c host/twin.c host/twin_pool.c host/tensor.h kernels/half.h host/error.c host/error.h
+	host/heap.c host/heap.h host/tensor.c host/twin.c host/twin_pool.c host/tensor.h kernels/half.h host/error.c host/error.h
 image_libs = $(PNG_LIBS) $(JPEG_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/image/test_image_read tests/image/test_image_write \
@@ -21,7 +21,7 @@ tests_image_test_file_SOURCES = tests/image/test_file.c host/file.c host/file_at
 	host/file_fd.h host/error.c host/error.h
 tests_image_test_file_LDADD = $(CMOCKA_LIBS)
 tests_image_test_show_SOURCES = tests/image/test_show.c tests/image/image_test.h host/show.c \
-	host/show.h host/tensor.c host/twin.c host/twin_pool.c host/tensor.h kernels/half.h host/error.c host/error.h
+	host/show.h host/heap.c host/heap.h host/tensor.c host/twin.c host/twin_pool.c host/tensor.h kernels/half.h host/error.c host/error.h
 tests_image_test_show_LDADD = $(CMOCKA_LIBS)
 
 EXTRA_DIST += tests/golden/images tests/reference/images.py tests/fuzz/fuzz_image.c

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-weights_safetensors = host/safetensors.c host/safetensors_write.c host/tensor.c host/twin.c host/twin_pool.c host/error.c
+weights_safetensors = host/safetensors.c host/safetensors_write.c host/heap.c host/heap.h host/tensor.c host/twin.c host/twin_pool.c host/error.c
 weights_torch = host/torch_file.c host/zip.c host/pickle.c host/pickle_torch.c host/util.c
 weights_all = host/weights_file.c host/weights_part.c host/weights_folder.c host/weights_json.c \
 	host/file.c host/file_atomic.c host/file_sweep.c $(weights_torch) $(weights_safetensors)
