@@ -3,6 +3,7 @@
 other programs."""
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -20,7 +21,8 @@ class Missing(Exception):
 
 
 def run(command, env=None, cwd=None):
-    """Seconds of a command, and its peak memory in MB."""
+    """Seconds of a command, and its peak memory in MB; 0 if that is below ours, which it begins
+    with."""
     begin = time.monotonic()
     with open(os.devnull) as none, subprocess.Popen(
             command, stdin=none, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd,
@@ -32,7 +34,8 @@ def run(command, env=None, cwd=None):
     if p.returncode:
         line = (err.decode(errors="replace").strip().splitlines() or ["no message"])[0]
         raise Missing(f"{os.path.basename(command[0])}: {line}")
-    return seconds, usage.ru_maxrss / 1024, out.decode(errors="replace")
+    known = usage.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return seconds, usage.ru_maxrss / 1024 if known else 0, out.decode(errors="replace")
 
 
 class Ops:
