@@ -1,6 +1,6 @@
 // Reads an image file of any bytes. By itself a libFuzzer target:
 //   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Isdk/include \
-//       tests/fuzz/fuzz_image.c host/image_*.c host/tensor.c host/twin*.c host/pool.c
+//       tests/fuzz/fuzz_image.c host/image_*.c host/tensor.c host/heap.c host/twin*.c host/pool.c
 //       host/util.c host/error.c -lpng -ljpeg -lz -lm -lpthread
 //   ./a.out -max_len=65536 -rss_limit_mb=1024 CORPUS tests/golden/images
 // With -DSTANDALONE a program that reads the files it is given, for another fuzzer or a debugger.

@@ -13,7 +13,7 @@ seconds=${1:-180}
 [ $# -gt 0 ] || set -- safetensors torch npy
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-common="host/safetensors.c host/safetensors_write.c host/tensor.c host/twin*.c host/error.c host/util.c"
+common="host/safetensors.c host/safetensors_write.c host/tensor.c host/heap.c host/twin*.c host/error.c host/util.c"
 common="$common host/torch_file.c host/zip.c host/pickle*.c"
 
 # Files of the right kind, into $dir/seed-NAME.
